@@ -1,0 +1,42 @@
+//! A moving window over a file, so that walking it in small steps costs few reads.
+//!
+//! It does not notice when the file changes beneath it: take a new one to look again.
+
+use std::io;
+
+use super::{DiskFile, read_vec};
+
+/// Part of a file held in memory.
+#[derive(Debug)]
+pub(crate) struct Window<'a> {
+    file: &'a dyn DiskFile,
+    read_bytes: usize,
+    start: u64,
+    buffer: Vec<u8>,
+}
+
+impl<'a> Window<'a> {
+    /// Begins a window over `file` that reads at least `read_bytes` at a time.
+    pub(crate) fn new(file: &'a dyn DiskFile, read_bytes: usize) -> Self {
+        Self { file, read_bytes, start: 0, buffer: Vec::new() }
+    }
+
+    /// Returns up to `len` bytes at `offset`; fewer only where the file ends.
+    pub(crate) fn at(&mut self, offset: u64, len: usize) -> io::Result<&[u8]> {
+        if self.held(offset, len).is_none() {
+            self.buffer = read_vec(self.file, offset, len.max(self.read_bytes))?;
+            self.start = offset;
+        }
+        let end = self.buffer.len().min(len);
+        Ok(match self.held(offset, len) {
+            Some(range) => self.buffer.get(range).unwrap_or_default(),
+            None => self.buffer.get(..end).unwrap_or_default(),
+        })
+    }
+
+    fn held(&self, offset: u64, len: usize) -> Option<std::ops::Range<usize>> {
+        let begin = usize::try_from(offset.checked_sub(self.start)?).ok()?;
+        let end = begin.checked_add(len)?;
+        (end <= self.buffer.len()).then_some(begin..end)
+    }
+}

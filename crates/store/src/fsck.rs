@@ -1,0 +1,160 @@
+//! Holds everything on the disk against its checksums: every section of every pack against its
+//! CID, every index against its pack, every record of the log against the chain.
+//!
+//! It reads the files afresh, shares nothing with an open store but the folder, and changes
+//! nothing. Bytes that no commit has announced are no damage, whatever they are.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use cidlake_block::Cid;
+
+use crate::error::StoreError;
+use crate::log::{Extent, LogFolder, Tail};
+use crate::pack::{PackCheck, PackId, PackSize, check_pack};
+
+/// How far a check has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FsckProgress {
+    /// Bytes of packs that were read.
+    pub bytes_done: u64,
+    /// Bytes of packs in all.
+    pub bytes_total: u64,
+}
+
+/// What a check found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FsckReport {
+    /// Packs that were read.
+    pub packs: u64,
+    /// Blocks that match their CIDs.
+    pub blocks: u64,
+    /// Bytes of these blocks.
+    pub bytes: u64,
+    /// Records of the log that carry something for the floors above.
+    pub records: u64,
+    /// What is damaged; empty when all is well.
+    pub damage: Vec<Damage>,
+}
+
+/// Something that is damaged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damage {
+    /// What it is.
+    pub kind: DamageKind,
+    /// The block, where it is one and its CID can still be read.
+    pub cid: Option<Cid>,
+    /// The file.
+    pub path: PathBuf,
+    /// Where in the file, in bytes.
+    pub offset: u64,
+    /// What is wrong with it.
+    pub detail: String,
+}
+
+/// What is damaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DamageKind {
+    /// A block in a pack.
+    Block,
+    /// A pack as a whole: its head, its length, or its absence.
+    Pack,
+    /// The index of a sealed pack.
+    Index,
+    /// The log.
+    Log,
+}
+
+/// Checks the log in `log_folder` and the packs in `packs`.
+pub(crate) fn check(
+    log_folder: &LogFolder,
+    packs: &Path,
+    progress: &mut dyn FnMut(FsckProgress),
+) -> Result<FsckReport, StoreError> {
+    let mut report = FsckReport::default();
+    let extents = check_log(log_folder, &mut report)?;
+    let names = match log_folder.disk.list(packs) {
+        Ok(names) => names,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(error) => return Err(StoreError::read(packs, error)),
+    };
+    let mut ids: Vec<PackId> =
+        names.iter().filter_map(|name| PackId::parse_file_name(name)).collect();
+    ids.sort_unstable();
+    check_presence(packs, &ids, &extents, &mut report);
+    let mut sized = Vec::with_capacity(ids.len());
+    for id in ids {
+        sized.push(PackSize::read(log_folder.disk.as_ref(), packs, id)?);
+    }
+    let bytes_total = sized.iter().map(|size| size.bytes).sum();
+    let mut bytes_before = 0;
+    for size in &sized {
+        let mut read = |bytes| {
+            progress(FsckProgress { bytes_done: bytes_before + bytes, bytes_total });
+        };
+        let found = check_pack(log_folder.disk.as_ref(), size, extents.get(&size.id), &mut read)?;
+        report.take(found);
+        bytes_before += size.bytes;
+    }
+    progress(FsckProgress { bytes_done: bytes_total, bytes_total });
+    Ok(report)
+}
+
+/// Reads the whole log and returns what it says of packs.
+fn check_log(
+    folder: &LogFolder,
+    report: &mut FsckReport,
+) -> Result<HashMap<PackId, Extent>, StoreError> {
+    let mut tail = Tail::default();
+    match tail.follow(folder, true) {
+        Ok(()) => {}
+        Err(StoreError::LogCorrupt { segment, offset, detail }) => report.damage.push(Damage {
+            kind: DamageKind::Log,
+            cid: None,
+            path: segment,
+            offset,
+            detail,
+        }),
+        Err(error) => return Err(error),
+    }
+    report.records = tail.records();
+    let mut extents: HashMap<PackId, Extent> = HashMap::new();
+    for extent in tail.take_extents() {
+        let known = extents.entry(extent.pack).or_insert(extent);
+        if known.len <= extent.len {
+            *known = extent;
+        }
+    }
+    Ok(extents)
+}
+
+/// Reports the packs that the log speaks of and that are not there.
+fn check_presence(
+    folder: &Path,
+    ids: &[PackId],
+    extents: &HashMap<PackId, Extent>,
+    report: &mut FsckReport,
+) {
+    let present: HashSet<&PackId> = ids.iter().collect();
+    let mut missing: Vec<&PackId> = extents.keys().filter(|id| !present.contains(id)).collect();
+    missing.sort_unstable();
+    for id in missing {
+        report.damage.push(Damage {
+            kind: DamageKind::Pack,
+            cid: None,
+            path: folder.join(id.file_name()),
+            offset: 0,
+            detail: "the pack is missing".to_owned(),
+        });
+    }
+}
+
+impl FsckReport {
+    fn take(&mut self, found: PackCheck) {
+        self.packs += 1;
+        self.blocks += found.blocks;
+        self.bytes += found.bytes;
+        self.damage.extend(found.damage);
+    }
+}

@@ -1,0 +1,45 @@
+//! Blocks and log records, durable on this machine.
+//!
+//! A [`Store`] is one lake folder as one process sees it: packs hold blocks, the log says which
+//! of them are committed and in what order the catalog changed. Several processes and threads may
+//! use one folder at once. The byte layout is in `docs/format.md`.
+//!
+//! The crate is synchronous and deterministic: it reads no clock, draws no randomness and names
+//! no operating system file outside [`disk`]. What the records mean is for the floors above.
+
+#![forbid(unsafe_code)]
+#![warn(missing_docs, unreachable_pub, unused_qualifications)]
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::cast_possible_truncation,
+        clippy::manual_let_else,
+        clippy::use_self
+    )
+)]
+
+mod cache;
+mod commit;
+pub mod disk;
+mod error;
+mod fsck;
+mod locked;
+mod log;
+mod pack;
+mod settings;
+mod stats;
+mod store;
+
+pub use cache::CacheStats;
+pub use cidlake_block::PutReport;
+pub use commit::Expect;
+pub use error::{CommitError, StoreError};
+pub use fsck::{Damage, DamageKind, FsckProgress, FsckReport};
+pub use log::{Lsn, Payload, Record};
+pub use settings::FORMAT_VERSION;
+pub use stats::{LogStats, StoreStats};
+pub use store::{Options, Store};

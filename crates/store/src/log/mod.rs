@@ -1,0 +1,66 @@
+//! The log: numbered records that several processes append to one after the other.
+//!
+//! `record` and `segment` are the byte formats, `reader` follows the log without any lock,
+//! `writer` appends under the lock, `recovery` replaces a damaged tail. What the records mean is
+//! not known here, apart from the extents of packs that they make valid.
+
+mod reader;
+mod record;
+mod recovery;
+mod segment;
+mod writer;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use self::record::Payload;
+
+pub(crate) use self::reader::{Tail, records_between, stats};
+pub(crate) use self::record::{Body, Draft, Extent};
+pub(crate) use self::writer::{LogLock, append};
+
+use crate::disk::Disk;
+use crate::error::StoreError;
+
+/// The number of a log record; 0 is before the first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Lsn(pub u64);
+
+impl fmt::Display for Lsn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A committed record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Its number.
+    pub lsn: Lsn,
+    /// What it says.
+    pub payload: Payload,
+}
+
+/// Where the log is.
+#[derive(Debug, Clone)]
+pub(crate) struct LogFolder {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) path: PathBuf,
+    /// The size over which a segment is followed by a new one, in bytes.
+    pub(crate) segment_bytes_max: u64,
+}
+
+impl LogFolder {
+    fn segment_path(&self, name: segment::SegmentName) -> PathBuf {
+        self.path.join(name.to_string())
+    }
+
+    fn lock_path(&self) -> PathBuf {
+        self.path.join("lock")
+    }
+}
+
+fn corrupt(path: &Path, offset: u64, detail: impl Into<String>) -> StoreError {
+    StoreError::LogCorrupt { segment: path.to_owned(), offset, detail: detail.into() }
+}

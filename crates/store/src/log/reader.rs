@@ -1,0 +1,565 @@
+//! Follows the log without taking its lock.
+//!
+//! A [`Tail`] remembers how far this process has read. To read on it lists the segments and goes
+//! on where it stopped, also when the segment it stood in was replaced meanwhile by a copy of a
+//! higher epoch. It changes nothing: what looks torn is left to whoever holds the lock.
+
+use std::collections::VecDeque;
+
+use super::record::{Body, Extent, Found, MAGIC, RawRecord, Undecoded};
+use super::segment::{HEADER_BYTES, SegmentHeader, SegmentName};
+use super::writer::is_dirty;
+use super::{LogFolder, LogLock, Lsn, Record, corrupt};
+use crate::disk::{DiskFile, OpenMode, Window};
+use crate::error::StoreError;
+use crate::stats::LogStats;
+
+/// The bytes that are read at a time.
+const READ_BYTES: usize = 64 << 10;
+
+/// The records that are kept in memory for those who ask again and again.
+const RECENT_MAX: usize = 1024;
+
+/// How often the log is looked at again when what was seen does not fit together: a segment may
+/// be replaced, and a record written, between two looks.
+const LOOKS_MAX: u32 = 4;
+
+/// How often the folder is listed until it holds still.
+const LISTS_MAX: u32 = 8;
+
+/// How far the log was read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Position {
+    /// The segment; none before the first is found.
+    pub(super) segment: Option<SegmentName>,
+    /// The chain value in that segment's header.
+    pub(super) carried: u32,
+    /// Where in the segment the next record will begin, in bytes.
+    pub(super) offset: u64,
+    /// The number of the last record.
+    pub(super) last: u64,
+    /// Its chain value.
+    pub(super) chain: u32,
+    /// The checksum of what it says.
+    pub(super) digest: u32,
+}
+
+impl Position {
+    /// Returns the place before the first record of a segment.
+    pub(super) fn begin(name: SegmentName, header: SegmentHeader) -> Self {
+        Self {
+            segment: Some(name),
+            carried: header.carried,
+            offset: HEADER_BYTES as u64,
+            last: name.first_lsn.saturating_sub(1),
+            chain: header.carried,
+            digest: 0,
+        }
+    }
+
+    /// Moves behind `record`.
+    pub(super) fn advance(&mut self, record: &RawRecord) {
+        self.offset += record.size();
+        self.last = record.lsn;
+        self.chain = record.chain;
+        self.digest = record.digest();
+    }
+}
+
+/// The segments in the log's folder.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Listing {
+    /// Those that count, in order: of each first record the one with the highest epoch.
+    pub(super) live: Vec<SegmentName>,
+    /// Names of drafts and of segments that were replaced.
+    pub(super) stale: Vec<String>,
+    /// The highest epoch of all.
+    pub(super) epoch_max: u64,
+}
+
+impl Listing {
+    /// Returns an epoch above that of every segment.
+    pub(super) fn next_epoch(&self, folder: &LogFolder) -> Result<u64, StoreError> {
+        let next = self.epoch_max.checked_add(1);
+        next.ok_or_else(|| corrupt(&folder.path, 0, "a segment has the last epoch that there is"))
+    }
+}
+
+/// Lists the segments.
+pub(super) fn list(folder: &LogFolder) -> Result<Listing, StoreError> {
+    let mut names = match folder.disk.list(&folder.path) {
+        Ok(names) => names,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+        Err(error) => return Err(StoreError::read(&folder.path, error)),
+    };
+    names.sort_unstable();
+    let mut listing = Listing::default();
+    for name in names {
+        let Some(segment) = SegmentName::parse(&name) else {
+            if name.ends_with(".wal.tmp") {
+                listing.stale.push(name);
+            }
+            continue;
+        };
+        listing.epoch_max = listing.epoch_max.max(segment.epoch);
+        match listing.live.last_mut().filter(|last| last.first_lsn == segment.first_lsn) {
+            Some(last) => {
+                // Sorting by name puts the lower epoch first, up to the width of its digits.
+                let (stale, live) = (segment.min(*last), segment.max(*last));
+                listing.stale.push(stale.to_string());
+                *last = live;
+            }
+            None => listing.live.push(segment),
+        }
+    }
+    Ok(listing)
+}
+
+/// Lists the segments until the folder holds still: a name that is added and one that is removed
+/// while the folder is read may both be missed.
+fn list_settled(folder: &LogFolder) -> Result<Listing, StoreError> {
+    let mut before = list(folder)?;
+    for _ in 0..LISTS_MAX {
+        let now = list(folder)?;
+        if now == before {
+            return Ok(now);
+        }
+        before = now;
+    }
+    Ok(before)
+}
+
+/// Opens a segment and reads its header.
+pub(super) fn open_segment(
+    folder: &LogFolder,
+    name: SegmentName,
+) -> Result<(Box<dyn DiskFile>, SegmentHeader), StoreError> {
+    let path = folder.segment_path(name);
+    let file =
+        folder.disk.open(&path, OpenMode::Read).map_err(|error| StoreError::read(&path, error))?;
+    let bytes = crate::disk::read_vec(file.as_ref(), 0, HEADER_BYTES)
+        .map_err(|error| StoreError::read(&path, error))?;
+    let header = SegmentHeader::parse(&bytes, name).map_err(|detail| corrupt(&path, 0, detail))?;
+    Ok((file, header))
+}
+
+/// What comes next in a segment.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// The next record.
+    Record(RawRecord),
+    /// Nothing yet.
+    End,
+    /// Something unreadable, and what is wrong with it.
+    Bad(&'static str),
+}
+
+/// Walks one segment record by record.
+#[derive(Debug)]
+pub(super) struct Walk<'a> {
+    folder: &'a LogFolder,
+    name: SegmentName,
+    file: &'a dyn DiskFile,
+    window: Window<'a>,
+    pub(super) position: Position,
+}
+
+/// What stands behind the last good record of a segment.
+enum Rest {
+    Zeros,
+    Torn,
+    LaterWrite,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(
+        folder: &'a LogFolder,
+        name: SegmentName,
+        file: &'a dyn DiskFile,
+        position: Position,
+    ) -> Self {
+        Self { folder, name, file, window: Window::new(file, READ_BYTES), position }
+    }
+
+    /// Reads the next record, which must follow the one before it.
+    pub(super) fn next(&mut self) -> Result<Step, StoreError> {
+        let path = self.folder.segment_path(self.name);
+        let at = self.position.offset;
+        let found = RawRecord::read(&mut self.window, at, self.name.epoch)
+            .map_err(|error| StoreError::read(&path, error))?;
+        match found {
+            Found::Nothing => Ok(Step::End),
+            Found::Bad(detail) => Ok(Step::Bad(detail)),
+            Found::Record(record) => {
+                if record.lsn != self.position.last + 1 || record.prev != self.position.chain {
+                    let detail = format!(
+                        "record {} stands where record {} should follow",
+                        record.lsn,
+                        self.position.last + 1
+                    );
+                    return Err(corrupt(&path, at, detail));
+                }
+                self.position.advance(&record);
+                Ok(Step::Record(record))
+            }
+        }
+    }
+
+    /// Looks at everything behind the position. A record there proves that the missing one was
+    /// once synced if it belongs to a later write; see [`super::record`].
+    fn rest(&self) -> Result<Rest, StoreError> {
+        let path = self.folder.segment_path(self.name);
+        let refused = |error| StoreError::read(&path, error);
+        let missing = self.position.last + 1;
+        let mut window = Window::new(self.file, READ_BYTES);
+        let mut rest = Rest::Zeros;
+        let mut at = self.position.offset;
+        loop {
+            let bytes = window.at(at, super::record::ALIGN).map_err(refused)?;
+            if bytes.is_empty() {
+                return Ok(rest);
+            }
+            if bytes.iter().any(|byte| *byte != 0) {
+                rest = Rest::Torn;
+            }
+            if bytes.starts_with(&MAGIC.to_le_bytes()) {
+                let found = RawRecord::read(&mut window, at, self.name.epoch).map_err(refused)?;
+                if let Found::Record(record) = found
+                    && record.lsn.saturating_sub(u64::from(record.ordinal)) > missing
+                {
+                    return Ok(Rest::LaterWrite);
+                }
+            }
+            at += super::record::ALIGN as u64;
+        }
+    }
+}
+
+/// The log as far as this process has read it.
+#[derive(Debug, Default)]
+pub(crate) struct Tail {
+    pub(super) position: Position,
+    /// Whether something unreadable stands behind the position, which the next writer replaces.
+    pub(super) torn: bool,
+    /// Where this process is appending, or failed to: it reads no further in that segment.
+    pub(super) ceiling: Option<(SegmentName, u64)>,
+    /// The segment that this process failed to sync.
+    pub(super) poisoned: Option<SegmentName>,
+    /// The last record that carries a payload, and how many there are.
+    visible: Lsn,
+    records: u64,
+    /// All records after `recent_from` that carry a payload.
+    recent: VecDeque<Record>,
+    recent_from: u64,
+    /// What the records said about packs, until somebody takes it.
+    extents: Vec<Extent>,
+}
+
+/// A decoded record.
+#[derive(Debug)]
+struct Entry {
+    lsn: u64,
+    body: Body,
+    extents: Vec<Extent>,
+}
+
+impl Tail {
+    /// Reads on to the end of the log. `strict` also looks behind the end, for damage that looks
+    /// like one; that is worth its time once, when the log is opened.
+    pub(crate) fn follow(&mut self, folder: &LogFolder, strict: bool) -> Result<(), StoreError> {
+        for _ in 1..LOOKS_MAX {
+            match self.follow_once(folder, strict) {
+                Err(StoreError::LogCorrupt { .. }) => {}
+                Err(error) if error.is_absence() => {}
+                done => return done,
+            }
+        }
+        self.follow_once(folder, strict)
+    }
+
+    /// Reads on to the end of the log under its lock. Where a writer failed in the middle of a
+    /// commit, and be it this process, what it left behind counts from now on: others may have
+    /// read it, so it stays. Only a segment that this process failed to sync is not read on.
+    pub(crate) fn follow_locked(
+        &mut self,
+        folder: &LogFolder,
+        _held: &LogLock,
+    ) -> Result<(), StoreError> {
+        let is_poisoned = self.poisoned.is_some() && self.poisoned == self.position.segment;
+        if !is_poisoned {
+            self.ceiling = None;
+        }
+        self.follow(folder, false)
+    }
+
+    fn follow_once(&mut self, folder: &LogFolder, strict: bool) -> Result<(), StoreError> {
+        let live = list_settled(folder)?.live;
+        if live.is_empty() && self.position.last == 0 {
+            self.position = Position::default();
+            return Ok(());
+        }
+        // A segment that was replaced is entered again, even at its end: its copy has other chain
+        // values, and the segment after it goes on from those.
+        let first = self.position.segment.map_or(1, |segment| segment.first_lsn);
+        let begin =
+            live.iter().position(|segment| segment.first_lsn == first).ok_or_else(|| {
+                corrupt(
+                    &folder.path,
+                    0,
+                    format!("the segment that begins with record {first} is gone"),
+                )
+            })?;
+        let mut rest = live.get(begin..).unwrap_or_default().iter().peekable();
+        while let Some(name) = rest.next() {
+            self.follow_segment(folder, *name, rest.peek().map(|next| next.first_lsn), strict)?;
+        }
+        Ok(())
+    }
+
+    /// Reads one segment to its end; `next` is the first record of the one after it.
+    fn follow_segment(
+        &mut self,
+        folder: &LogFolder,
+        name: SegmentName,
+        next: Option<u64>,
+        strict: bool,
+    ) -> Result<(), StoreError> {
+        let path = folder.segment_path(name);
+        let (file, header) = open_segment(folder, name)?;
+        let position = self.enter(folder, name, header, file.as_ref())?;
+        if self.position.segment != Some(name) {
+            self.torn = false;
+            self.position = position;
+        }
+        let mut walk = Walk::new(folder, name, file.as_ref(), position);
+        let stop = self.read_commits(&mut walk)?;
+        let at = walk.position;
+        let unfinished = at.last != self.position.last;
+        let damage = |detail: &str| corrupt(&path, at.offset, detail);
+        let detail = match stop {
+            Stop::Ceiling => return Ok(()),
+            Stop::Bad(detail) => detail,
+            Stop::End if unfinished => "a commit is cut short",
+            Stop::End => "records are missing",
+        };
+        match next {
+            Some(next) if matches!(stop, Stop::End) && !unfinished && next == at.last + 1 => Ok(()),
+            Some(_) => Err(damage(detail)),
+            None if matches!(stop, Stop::End) && !unfinished && !strict => Ok(()),
+            None => {
+                self.torn = match walk.rest()? {
+                    Rest::LaterWrite => return Err(damage(detail)),
+                    Rest::Torn => true,
+                    Rest::Zeros => unfinished,
+                };
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes commits from `walk` as long as they are whole.
+    fn read_commits(&mut self, walk: &mut Walk<'_>) -> Result<Stop, StoreError> {
+        let mut commit = Vec::new();
+        loop {
+            if self.ceiling.is_some_and(|(segment, offset)| {
+                segment == walk.name && walk.position.offset >= offset
+            }) {
+                return Ok(Stop::Ceiling);
+            }
+            let at = walk.position.offset;
+            match walk.next()? {
+                Step::End => return Ok(Stop::End),
+                Step::Bad(detail) => return Ok(Stop::Bad(detail)),
+                Step::Record(record) => {
+                    let path = walk.folder.segment_path(walk.name);
+                    commit.push(Entry::decode(&record).map_err(|undecoded| match undecoded {
+                        Undecoded::Kind(kind) => {
+                            StoreError::UnknownRecord { lsn: record.lsn, kind }
+                        }
+                        Undecoded::Payload(detail) => corrupt(&path, at, detail),
+                    })?);
+                    if !record.more {
+                        commit.drain(..).for_each(|entry| self.take(entry));
+                        self.position = walk.position;
+                        self.torn = false;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Returns where to read on in segment `name`.
+    fn enter(
+        &self,
+        folder: &LogFolder,
+        name: SegmentName,
+        header: SegmentHeader,
+        file: &dyn DiskFile,
+    ) -> Result<Position, StoreError> {
+        let path = folder.segment_path(name);
+        let here = self.position;
+        let begin = Position::begin(name, header);
+        let replaced = here.segment.is_some_and(|segment| segment.first_lsn == name.first_lsn);
+        let carried = if replaced { here.carried } else { here.chain };
+        if header.carried != carried {
+            return Err(corrupt(&path, 0, "the segment does not follow the one before it"));
+        }
+        if here.segment == Some(name) {
+            return Ok(here);
+        }
+        if begin.last == here.last {
+            return Ok(Position { digest: here.digest, ..begin });
+        }
+        let mut walk = Walk::new(folder, name, file, begin);
+        while walk.position.last < here.last {
+            if !matches!(walk.next()?, Step::Record(_)) {
+                break;
+            }
+        }
+        if walk.position.last != here.last || walk.position.digest != here.digest {
+            let detail = format!("record {}, which was read before, is gone", here.last);
+            return Err(corrupt(&path, walk.position.offset, detail));
+        }
+        Ok(walk.position)
+    }
+
+    fn take(&mut self, entry: Entry) {
+        self.extents.extend(entry.extents);
+        self.see(entry.lsn, entry.body);
+    }
+
+    fn see(&mut self, lsn: u64, body: Body) {
+        let Body::Payload(payload) = body else { return };
+        self.visible = Lsn(lsn);
+        self.records += 1;
+        self.recent.push_back(Record { lsn: self.visible, payload });
+        if self.recent.len() > RECENT_MAX
+            && let Some(oldest) = self.recent.pop_front()
+        {
+            self.recent_from = oldest.lsn.0;
+        }
+    }
+
+    /// Takes in what this process itself appended.
+    pub(super) fn appended(&mut self, end: Position, bodies: Vec<(u64, Body)>) {
+        self.position = end;
+        self.torn = false;
+        for (lsn, body) in bodies {
+            self.see(lsn, body);
+        }
+    }
+
+    /// Returns the number of the last record of any kind.
+    pub(crate) fn last(&self) -> u64 {
+        self.position.last
+    }
+
+    /// Returns the last record that carries a payload.
+    pub(crate) fn visible(&self) -> Lsn {
+        self.visible
+    }
+
+    /// Returns how many records carry a payload.
+    pub(crate) fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// Returns the records after `lsn` where memory still has them all.
+    pub(crate) fn recent_after(&self, lsn: Lsn) -> Option<Vec<Record>> {
+        if lsn.0 < self.recent_from {
+            return None;
+        }
+        let begin = self.recent.partition_point(|record| record.lsn <= lsn);
+        Some(self.recent.range(begin..).cloned().collect())
+    }
+
+    /// Takes what the records said about packs since the last time.
+    pub(crate) fn take_extents(&mut self) -> Vec<Extent> {
+        std::mem::take(&mut self.extents)
+    }
+}
+
+/// Why reading stopped.
+enum Stop {
+    End,
+    Ceiling,
+    Bad(&'static str),
+}
+
+impl Entry {
+    fn decode(record: &RawRecord) -> Result<Self, Undecoded> {
+        let (body, extents) = record.decode()?;
+        Ok(Self { lsn: record.lsn, body, extents })
+    }
+}
+
+/// Reads the records after `after` up to `last` from the files; both are known to be committed.
+pub(crate) fn records_between(
+    folder: &LogFolder,
+    after: Lsn,
+    last: u64,
+) -> Result<Vec<Record>, StoreError> {
+    for _ in 1..LOOKS_MAX {
+        match records_between_once(folder, after, last) {
+            Err(error) if error.is_absence() => {}
+            done => return done,
+        }
+    }
+    records_between_once(folder, after, last)
+}
+
+fn records_between_once(
+    folder: &LogFolder,
+    after: Lsn,
+    last: u64,
+) -> Result<Vec<Record>, StoreError> {
+    let live = list_settled(folder)?.live;
+    let begin = live
+        .iter()
+        .rposition(|segment| segment.first_lsn <= after.0 + 1)
+        .ok_or_else(|| corrupt(&folder.path, 0, format!("record {} is gone", after.0 + 1)))?;
+    let mut records = Vec::new();
+    let mut read = after.0;
+    for name in live.get(begin..).unwrap_or_default() {
+        let (file, header) = open_segment(folder, *name)?;
+        let mut walk = Walk::new(folder, *name, file.as_ref(), Position::begin(*name, header));
+        while read < last {
+            let Step::Record(record) = walk.next()? else {
+                break;
+            };
+            if record.lsn <= read {
+                continue;
+            }
+            read = record.lsn;
+            let path = folder.segment_path(*name);
+            let (body, _) = record.decode().map_err(|undecoded| match undecoded {
+                Undecoded::Kind(kind) => StoreError::UnknownRecord { lsn: record.lsn, kind },
+                Undecoded::Payload(detail) => corrupt(&path, walk.position.offset, detail),
+            })?;
+            if let Body::Payload(payload) = body {
+                records.push(Record { lsn: Lsn(record.lsn), payload });
+            }
+        }
+    }
+    if read < last {
+        return Err(corrupt(&folder.path, 0, format!("record {} is gone", read + 1)));
+    }
+    Ok(records)
+}
+
+/// Returns figures about the log; `records` and `last_lsn` come from a tail.
+pub(crate) fn stats(folder: &LogFolder, records: u64, last_lsn: Lsn) -> LogStats {
+    let live = list(folder).map(|listing| listing.live).unwrap_or_default();
+    let size = |name: &SegmentName| {
+        let file = folder.disk.open(&folder.segment_path(*name), OpenMode::Read);
+        file.and_then(|file| file.size()).unwrap_or(0)
+    };
+    LogStats {
+        segments: live.len() as u64,
+        bytes: live.iter().map(size).sum(),
+        records,
+        last_lsn,
+        epoch: live.last().map_or(0, |name| name.epoch),
+        dirty: is_dirty(folder),
+    }
+}

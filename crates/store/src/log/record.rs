@@ -1,0 +1,385 @@
+//! The byte format of one log record; pure.
+//!
+//! | offset | size | field |
+//! |---|---|---|
+//! | 0 | 4 | magic `CDLR` |
+//! | 4 | 4 | payload length |
+//! | 8 | 8 | number (LSN) |
+//! | 16 | 8 | epoch of the segment |
+//! | 24 | 2 | kind |
+//! | 26 | 2 | flags: bit 0 = more records of the same commit follow |
+//! | 28 | 4 | chain value of the record before |
+//! | 32 | 4 | ordinal: records of the same write before this one |
+//! | 36 | 4 | chain value: crc32c over bytes 0 to 36 and the payload |
+//! | 40 | | payload (dag-cbor), then zeros up to a multiple of 8 |
+//!
+//! The ordinal tells a torn write from damage. A disk may keep the second record of an unsynced
+//! write and lose the first; a later record proves that an unreadable one was once synced only if
+//! it belongs to another write, and its number less its ordinal says where its write began.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cidlake_block::Cid;
+use cidlake_block::codec::{CodecError, dag_cbor};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::disk::Window;
+use crate::error::StoreError;
+use crate::pack::PackId;
+
+pub(super) const MAGIC: u32 = u32::from_le_bytes(*b"CDLR");
+pub(super) const HEADER_BYTES: usize = 40;
+/// Records begin at multiples of this.
+pub(super) const ALIGN: usize = 8;
+
+/// The largest payload that is read, in bytes. It leaves room for what a commit of an hour-long
+/// import says about its packs.
+pub(super) const PAYLOAD_BYTES_MAX: usize = 8 << 20;
+/// The largest body that a caller may write, in bytes.
+const BODY_BYTES_MAX: usize = 1 << 20;
+
+const FLAG_MORE: u16 = 1;
+
+const _: () = assert!(BODY_BYTES_MAX * 2 <= PAYLOAD_BYTES_MAX);
+const _: () = assert!(HEADER_BYTES.is_multiple_of(ALIGN));
+
+/// What a record says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Payload {
+    /// A change of the catalog.
+    Delta {
+        /// The block that holds it.
+        delta: Cid,
+    },
+    /// Something is to be kept although no dataset refers to it.
+    Pin {
+        /// What is to be kept, with everything below it.
+        cid: Cid,
+        /// What the user calls it.
+        name: Option<String>,
+    },
+    /// A pin is over.
+    Unpin {
+        /// What was pinned.
+        cid: Cid,
+    },
+}
+
+/// What a record carries for those above.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Body {
+    /// Nothing: the record is there for its extents.
+    Nothing,
+    /// Something.
+    Payload(Payload),
+}
+
+/// How much of a pack a commit made durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Extent {
+    /// The pack.
+    pub(crate) pack: PackId,
+    /// The file's durable length in bytes.
+    pub(crate) len: u64,
+    /// The crc32c over the prefixes (length and CID) of all sections up to there.
+    pub(crate) prefix_crc: u32,
+}
+
+/// A record as it stands in a segment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RawRecord {
+    pub(super) lsn: u64,
+    pub(super) epoch: u64,
+    pub(super) kind: u16,
+    /// Whether more records of the same commit follow.
+    pub(super) more: bool,
+    pub(super) prev: u32,
+    pub(super) ordinal: u32,
+    pub(super) chain: u32,
+    pub(super) payload: Vec<u8>,
+}
+
+/// What is found at a place in a segment.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// A record that is consistent in itself.
+    Record(RawRecord),
+    /// The end of the file, or an all-zero header.
+    Nothing,
+    /// Anything else, and what is wrong with it.
+    Bad(&'static str),
+}
+
+/// A record to be written: its kind and payload, before it has a number.
+#[derive(Debug, Clone)]
+pub(crate) struct Draft {
+    pub(super) kind: u16,
+    pub(super) more: bool,
+    pub(super) payload: Bytes,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Envelope<B> {
+    body: B,
+    extents: Vec<(String, u64, u32)>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NothingBody {}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DeltaBody {
+    delta: Cid,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PinBody {
+    cid: Cid,
+    name: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UnpinBody {
+    cid: Cid,
+}
+
+impl Body {
+    fn kind(&self) -> u16 {
+        match self {
+            Self::Nothing => 0,
+            Self::Payload(Payload::Delta { .. }) => 1,
+            Self::Payload(Payload::Pin { .. }) => 2,
+            Self::Payload(Payload::Unpin { .. }) => 3,
+        }
+    }
+
+    /// Checks that the body can be written at all.
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
+        let bytes = Draft::new(self, &[], false)?.payload.len();
+        if bytes > BODY_BYTES_MAX {
+            return Err(too_large(bytes, BODY_BYTES_MAX));
+        }
+        Ok(())
+    }
+}
+
+impl Draft {
+    /// Encodes a record's payload.
+    pub(crate) fn new(body: &Body, extents: &[Extent], more: bool) -> Result<Self, StoreError> {
+        let extents = extents
+            .iter()
+            .map(|extent| (extent.pack.to_string(), extent.len, extent.prefix_crc))
+            .collect();
+        let payload = match body {
+            Body::Nothing => encode(NothingBody {}, extents),
+            Body::Payload(Payload::Delta { delta }) => encode(DeltaBody { delta: *delta }, extents),
+            Body::Payload(Payload::Pin { cid, name }) => {
+                encode(PinBody { cid: *cid, name: name.clone() }, extents)
+            }
+            Body::Payload(Payload::Unpin { cid }) => encode(UnpinBody { cid: *cid }, extents),
+        }
+        .map_err(|source| StoreError::Encode { source: Arc::new(source) })?;
+        if payload.len() > PAYLOAD_BYTES_MAX {
+            return Err(too_large(payload.len(), PAYLOAD_BYTES_MAX));
+        }
+        Ok(Self { kind: body.kind(), more, payload })
+    }
+
+    /// Returns the record's size in a segment, in bytes.
+    pub(super) fn size(&self) -> u64 {
+        size_of_record(self.payload.len())
+    }
+}
+
+impl RawRecord {
+    /// Gives `draft` its place in the log.
+    pub(super) fn place(draft: Draft, lsn: u64, epoch: u64, prev: u32, ordinal: u32) -> Self {
+        let Draft { kind, more, payload } = draft;
+        let payload = payload.to_vec();
+        let mut record = Self { lsn, epoch, kind, more, prev, ordinal, chain: 0, payload };
+        record.chain = record.computed_chain();
+        record
+    }
+
+    /// Returns the record's size in a segment, in bytes.
+    pub(super) fn size(&self) -> u64 {
+        size_of_record(self.payload.len())
+    }
+
+    /// Returns a checksum of what the record says, whatever segment it stands in.
+    pub(super) fn digest(&self) -> u32 {
+        crc32c::crc32c(&self.payload)
+    }
+
+    /// Appends the record's bytes to `out`, which must be aligned.
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        debug_assert!(out.len().is_multiple_of(ALIGN));
+        out.extend_from_slice(&self.covered());
+        out.extend_from_slice(&self.chain.to_le_bytes());
+        out.extend_from_slice(&self.payload);
+        out.resize(out.len().next_multiple_of(ALIGN), 0);
+    }
+
+    /// Reads what stands at `offset`; `epoch` is the segment's.
+    pub(super) fn read(window: &mut Window<'_>, offset: u64, epoch: u64) -> io::Result<Found> {
+        let header = window.at(offset, HEADER_BYTES)?;
+        if header.iter().all(|byte| *byte == 0) {
+            return Ok(Found::Nothing);
+        }
+        let (mut record, len) = match Self::parse_header(header) {
+            Ok(parsed) => parsed,
+            Err(detail) => return Ok(Found::Bad(detail)),
+        };
+        if record.epoch != epoch {
+            return Ok(Found::Bad("the record has another epoch than its segment"));
+        }
+        let padded = len.next_multiple_of(ALIGN);
+        let rest = window.at(offset + HEADER_BYTES as u64, padded)?;
+        let Some((payload, padding)) = rest.split_at_checked(len).filter(|_| rest.len() == padded)
+        else {
+            return Ok(Found::Bad("the record ends beyond the file"));
+        };
+        if padding.iter().any(|byte| *byte != 0) {
+            return Ok(Found::Bad("the record's padding is not zero"));
+        }
+        record.payload = payload.to_vec();
+        if record.computed_chain() != record.chain {
+            return Ok(Found::Bad("the record does not match its checksum"));
+        }
+        Ok(Found::Record(record))
+    }
+
+    fn parse_header(header: &[u8]) -> Result<(Self, usize), &'static str> {
+        let mut fields = Fields(header);
+        let short = "the record's header is cut short";
+        if fields.u32().ok_or(short)? != MAGIC {
+            return Err("there is no record here");
+        }
+        let len = usize::try_from(fields.u32().ok_or(short)?).unwrap_or(usize::MAX);
+        if len > PAYLOAD_BYTES_MAX {
+            return Err("the record is longer than the format allows");
+        }
+        let lsn = fields.u64().ok_or(short)?;
+        let epoch = fields.u64().ok_or(short)?;
+        let kind = fields.u16().ok_or(short)?;
+        let flags = fields.u16().ok_or(short)?;
+        if flags & !FLAG_MORE != 0 {
+            return Err("the record has flags that this program does not know");
+        }
+        let prev = fields.u32().ok_or(short)?;
+        let ordinal = fields.u32().ok_or(short)?;
+        let chain = fields.u32().ok_or(short)?;
+        let more = flags & FLAG_MORE != 0;
+        let payload = Vec::new();
+        Ok((Self { lsn, epoch, kind, more, prev, ordinal, chain, payload }, len))
+    }
+
+    /// Reads what the record says.
+    pub(super) fn decode(&self) -> Result<(Body, Vec<Extent>), Undecoded> {
+        let payload = self.payload.as_slice();
+        match self.kind {
+            0 => open::<NothingBody>(payload, |_| Body::Nothing),
+            1 => open::<DeltaBody>(payload, |body| {
+                Body::Payload(Payload::Delta { delta: body.delta })
+            }),
+            2 => open::<PinBody>(payload, |body| {
+                Body::Payload(Payload::Pin { cid: body.cid, name: body.name })
+            }),
+            3 => open::<UnpinBody>(payload, |body| Body::Payload(Payload::Unpin { cid: body.cid })),
+            kind => Err(Undecoded::Kind(kind)),
+        }
+    }
+
+    /// The header up to the chain value.
+    fn covered(&self) -> Vec<u8> {
+        let mut header = Vec::with_capacity(HEADER_BYTES);
+        header.extend_from_slice(&MAGIC.to_le_bytes());
+        header.extend_from_slice(&payload_len(&self.payload).to_le_bytes());
+        header.extend_from_slice(&self.lsn.to_le_bytes());
+        header.extend_from_slice(&self.epoch.to_le_bytes());
+        header.extend_from_slice(&self.kind.to_le_bytes());
+        header.extend_from_slice(&(if self.more { FLAG_MORE } else { 0 }).to_le_bytes());
+        header.extend_from_slice(&self.prev.to_le_bytes());
+        header.extend_from_slice(&self.ordinal.to_le_bytes());
+        header
+    }
+
+    fn computed_chain(&self) -> u32 {
+        crc32c::crc32c_append(crc32c::crc32c(&self.covered()), &self.payload)
+    }
+}
+
+/// Why a sound record cannot be understood.
+#[derive(Debug)]
+pub(super) enum Undecoded {
+    /// Its kind is not known here.
+    Kind(u16),
+    /// Its payload is not what its kind promises.
+    Payload(String),
+}
+
+/// Little-endian fields, one after the other.
+pub(super) struct Fields<'a>(pub(super) &'a [u8]);
+
+impl Fields<'_> {
+    pub(super) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (field, rest) = self.0.split_first_chunk::<N>()?;
+        self.0 = rest;
+        Some(*field)
+    }
+
+    pub(super) fn u16(&mut self) -> Option<u16> {
+        self.array().map(u16::from_le_bytes)
+    }
+
+    pub(super) fn u32(&mut self) -> Option<u32> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    pub(super) fn u64(&mut self) -> Option<u64> {
+        self.array().map(u64::from_le_bytes)
+    }
+}
+
+fn encode<B: Serialize>(body: B, extents: Vec<(String, u64, u32)>) -> Result<Bytes, CodecError> {
+    dag_cbor::encode(&Envelope { body, extents })
+}
+
+fn open<B: DeserializeOwned>(
+    payload: &[u8],
+    read: impl FnOnce(B) -> Body,
+) -> Result<(Body, Vec<Extent>), Undecoded> {
+    let envelope: Envelope<B> =
+        dag_cbor::decode(payload).map_err(|error| Undecoded::Payload(error.to_string()))?;
+    let extents = envelope.extents.into_iter().map(|(name, len, prefix_crc)| {
+        let pack = PackId::parse(&name)
+            .ok_or_else(|| Undecoded::Payload(format!("{name:?} is not the name of a pack")))?;
+        Ok(Extent { pack, len, prefix_crc })
+    });
+    let extents = extents.collect::<Result<_, _>>()?;
+    Ok((read(envelope.body), extents))
+}
+
+fn size_of_record(payload_bytes: usize) -> u64 {
+    (HEADER_BYTES + payload_bytes.next_multiple_of(ALIGN)) as u64
+}
+
+/// Every payload was held against the limit when it was drafted or read.
+fn payload_len(payload: &[u8]) -> u32 {
+    u32::try_from(payload.len()).unwrap_or(u32::MAX)
+}
+
+fn too_large(bytes: usize, bytes_max: usize) -> StoreError {
+    StoreError::RecordTooLarge { bytes: bytes as u64, bytes_max: bytes_max as u64 }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,63 @@
+//! Replaces the last segment by a copy of its good records.
+//!
+//! There is one repair, for a torn tail and for a commit whose writer died: the whole commits of
+//! the last segment are copied to a new one of a higher epoch, which is synced and then renamed
+//! to its place. Cutting the old file instead would be less work, but it would take bytes away
+//! beneath readers, and it could not help where a sync has failed: such a file may show records
+//! that are not on the disk, and only writing them elsewhere makes sure of them.
+
+use bytes::Bytes;
+
+use super::reader::{Position, Step, Tail, Walk, list, open_segment};
+use super::record::{Draft, RawRecord};
+use super::segment::{SegmentHeader, SegmentName};
+use super::writer::create_segment;
+use super::{LogFolder, corrupt};
+use crate::error::StoreError;
+
+/// Replaces the segment in which `tail` stands by a copy that ends there. Only for the holder of
+/// the lock.
+pub(super) fn replace(folder: &LogFolder, tail: &mut Tail) -> Result<(), StoreError> {
+    let Some(old) = tail.position.segment else {
+        return Ok(());
+    };
+    let epoch = list(folder)?.next_epoch(folder)?;
+    let name = SegmentName { first_lsn: old.first_lsn, epoch };
+    let (file, header) = open_segment(folder, old)?;
+    let header = SegmentHeader::new(name, header.carried);
+    let mut walk = Walk::new(folder, old, file.as_ref(), Position::begin(old, header));
+    let mut position = Position::begin(name, header);
+    let mut records = Vec::new();
+    while walk.position.offset < tail.position.offset {
+        let Step::Record(record) = walk.next()? else {
+            let path = folder.segment_path(old);
+            return Err(corrupt(&path, walk.position.offset, "a record that was read is gone"));
+        };
+        let copy = copied(record, epoch, position.chain);
+        copy.write(&mut records);
+        position.advance(&copy);
+    }
+    create_segment(folder, name, header, &records)?;
+    tail.position = position;
+    tail.torn = false;
+    tail.ceiling = None;
+    remove_stale(folder);
+    Ok(())
+}
+
+/// Returns `record` as it stands in the copy. There it is a write of its own, because the copy
+/// was synced before anybody could see it.
+fn copied(record: RawRecord, epoch: u64, prev: u32) -> RawRecord {
+    let RawRecord { lsn, kind, more, payload, .. } = record;
+    let draft = Draft { kind, more, payload: Bytes::from(payload) };
+    RawRecord::place(draft, lsn, epoch, prev, 0)
+}
+
+/// Removes drafts and segments that were replaced. They harm nobody, so what cannot be removed
+/// now is left to the next repair.
+fn remove_stale(folder: &LogFolder) {
+    let Ok(listing) = list(folder) else { return };
+    for name in listing.stale {
+        let _removed = folder.disk.remove(&folder.path.join(name));
+    }
+}

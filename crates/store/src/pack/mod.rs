@@ -1,0 +1,338 @@
+//! Packs: append-only files of blocks, each of them a CAR archive.
+//!
+//! `format` is the byte layout, `index` where the blocks of one pack are, `reader` gets them out,
+//! `writer` is the one pack that this process appends to. [`PackSet`] is all packs of the folder
+//! as this process knows them; it follows what the log announces and never looks at bytes that
+//! no commit has made durable, unless this process wrote them.
+
+mod check;
+mod format;
+mod index;
+mod reader;
+mod writer;
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, RwLock};
+
+use bytes::Bytes;
+use cidlake_block::{Block, Cid};
+use quick_cache::sync::Cache;
+
+pub(crate) use self::check::{PackCheck, PackSize, check_pack};
+pub(crate) use self::format::PackId;
+pub(crate) use self::index::Span;
+pub(crate) use self::writer::PackWriter;
+
+use self::index::{Index, OpenIndex, SealedIndex};
+use crate::disk::{Disk, DiskFile, OpenMode, read_vec};
+use crate::error::StoreError;
+use crate::locked::{lock, read, write};
+use crate::log::Extent;
+
+/// How many packs are held open for reading; the operating system allows each process so many.
+const READ_HANDLES_MAX: usize = 256;
+
+/// A pack as this process knows it.
+#[derive(Debug)]
+pub(crate) struct Pack {
+    pub(crate) id: PackId,
+    path: PathBuf,
+    /// Held for a lookup, or to take in sections that were just appended.
+    index: RwLock<Index>,
+}
+
+impl Pack {
+    fn new(id: PackId, folder: &Path, index: Index) -> Self {
+        Self { id, path: folder.join(id.file_name()), index: RwLock::new(index) }
+    }
+
+    /// Returns the place of a block.
+    pub(crate) fn find(&self, cid: &Cid) -> Option<Span> {
+        read(&self.index).find(cid)
+    }
+
+    fn is_sealed(&self) -> bool {
+        matches!(*read(&self.index), Index::Sealed(_))
+    }
+
+    fn end(&self) -> u64 {
+        read(&self.index).end()
+    }
+
+    /// Returns where the pack could not be read, if anywhere.
+    fn damaged_at(&self) -> Option<u64> {
+        self.look(|index| index.damaged_at).flatten()
+    }
+
+    /// Lets `work` read on behind the end of an open pack's index; lookups go on meanwhile.
+    fn grow(&self, work: impl FnOnce(&mut OpenIndex) -> io::Result<()>) -> io::Result<()> {
+        let Some(mut successor) = self.look(OpenIndex::successor) else {
+            return Ok(());
+        };
+        work(&mut successor)?;
+        self.change(|index| index.merge(successor));
+        Ok(())
+    }
+
+    /// Looks at the index of an open pack.
+    fn look<T>(&self, look: impl FnOnce(&OpenIndex) -> T) -> Option<T> {
+        match &*read(&self.index) {
+            Index::Open(index) => Some(look(index)),
+            Index::Sealed(_) => None,
+        }
+    }
+
+    fn set_sealed(&self, index: SealedIndex) {
+        *write(&self.index) = Index::Sealed(index);
+    }
+
+    /// Changes the index of an open pack.
+    fn change<T>(&self, change: impl FnOnce(&mut OpenIndex) -> T) -> Option<T> {
+        match &mut *write(&self.index) {
+            Index::Open(index) => Some(change(index)),
+            Index::Sealed(_) => None,
+        }
+    }
+}
+
+/// Figures about the packs.
+#[derive(Debug, Default)]
+pub(crate) struct PackFigures {
+    pub(crate) sealed: u64,
+    pub(crate) open: u64,
+    pub(crate) blocks: u64,
+    pub(crate) bytes: u64,
+}
+
+/// All packs of the folder.
+#[derive(Debug)]
+pub(crate) struct PackSet {
+    disk: Arc<dyn Disk>,
+    folder: PathBuf,
+    /// Oldest acquaintance first.
+    packs: RwLock<Vec<Arc<Pack>>>,
+    announced: Mutex<Announced>,
+    /// Held while packs are brought up to what was announced, so that whoever waits for it finds
+    /// the work of the one before done.
+    catching_up: Mutex<()>,
+    handles: Cache<PackId, Arc<dyn DiskFile>>,
+}
+
+/// What the log said about packs.
+#[derive(Debug, Default)]
+struct Announced {
+    extents: HashMap<PackId, Extent>,
+    /// Packs that have not been brought up to it yet.
+    behind: Vec<PackId>,
+}
+
+impl PackSet {
+    /// Makes a set that knows no pack yet.
+    pub(crate) fn new(disk: Arc<dyn Disk>, folder: PathBuf) -> Self {
+        Self {
+            disk,
+            folder,
+            packs: RwLock::default(),
+            announced: Mutex::default(),
+            catching_up: Mutex::default(),
+            handles: Cache::new(READ_HANDLES_MAX),
+        }
+    }
+
+    /// Takes note of what the log said; quick, so that it can be done before anybody sees the
+    /// records that said it.
+    pub(crate) fn announce(&self, extents: &[Extent]) {
+        if extents.is_empty() {
+            return;
+        }
+        let mut announced = lock(&self.announced);
+        for extent in extents {
+            let known = announced.extents.entry(extent.pack).or_insert(*extent);
+            if known.len <= extent.len {
+                *known = *extent;
+                announced.behind.push(extent.pack);
+            }
+        }
+    }
+
+    fn extent(&self, id: PackId) -> Option<Extent> {
+        lock(&self.announced).extents.get(&id).copied()
+    }
+
+    /// Reads what was announced since the last time.
+    pub(crate) fn catch_up(&self) -> Result<(), StoreError> {
+        let _only_one = lock(&self.catching_up);
+        loop {
+            let Some((id, extent)) = self.next_behind() else {
+                return Ok(());
+            };
+            self.catch_up_pack(id, extent)?;
+            let mut announced = lock(&self.announced);
+            // What was announced while this was read is still to be read.
+            if announced.extents.get(&id).copied() == extent {
+                announced.behind.retain(|other| *other != id);
+            }
+        }
+    }
+
+    /// Returns a pack that is behind what was announced of it.
+    fn next_behind(&self) -> Option<(PackId, Option<Extent>)> {
+        let announced = lock(&self.announced);
+        let id = announced.behind.last()?;
+        Some((*id, announced.extents.get(id).copied()))
+    }
+
+    fn catch_up_pack(&self, id: PackId, extent: Option<Extent>) -> Result<(), StoreError> {
+        let Some(extent) = extent else {
+            return Ok(());
+        };
+        let Some(pack) = self.pack(id) else {
+            return self.load(id);
+        };
+        if pack.end() >= extent.len {
+            return Ok(());
+        }
+        let refused = |error| StoreError::read(&pack.path, error);
+        let file = self.handle(&pack).map_err(refused)?;
+        pack.grow(|index| reader::scan(index, file.as_ref(), &extent)).map_err(refused)
+    }
+
+    /// Gets to know all packs in the folder.
+    pub(crate) fn load_all(&self) -> Result<(), StoreError> {
+        let _only_one = lock(&self.catching_up);
+        let names = match self.disk.list(&self.folder) {
+            Ok(names) => names,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(StoreError::read(&self.folder, error)),
+        };
+        let mut ids: Vec<PackId> =
+            names.iter().filter_map(|name| PackId::parse_file_name(name)).collect();
+        ids.extend(lock(&self.announced).extents.keys());
+        ids.sort_unstable();
+        ids.dedup();
+        ids.into_iter().filter(|id| self.pack(*id).is_none()).try_for_each(|id| self.load(id))
+    }
+
+    /// Gets to know one pack. One that the log speaks of and that is not there counts as damaged
+    /// from its first byte.
+    fn load(&self, id: PackId) -> Result<(), StoreError> {
+        let path = self.folder.join(id.file_name());
+        let extent = self.extent(id);
+        let index = match self.disk.open(&path, OpenMode::Read) {
+            Ok(file) => reader::load(file.as_ref(), &path, extent.as_ref())?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let Some(extent) = extent else { return Ok(()) };
+                Index::Open(OpenIndex::missing(&extent))
+            }
+            Err(error) => return Err(StoreError::read(&path, error)),
+        };
+        self.add(Arc::new(Pack::new(id, &self.folder, index)));
+        Ok(())
+    }
+
+    /// Forgets what of a pack no commit has announced.
+    fn forget_unannounced(&self, pack: &Pack) {
+        // Nobody may be reading on behind what is cut.
+        let _only_one = lock(&self.catching_up);
+        let extent = self.extent(pack.id);
+        pack.change(|index| index.cut_back(extent.as_ref()));
+    }
+
+    /// Makes the names of all packs durable.
+    fn sync_names(&self) -> Result<(), StoreError> {
+        let synced = self.disk.sync_dir(&self.folder);
+        synced.map_err(|error| StoreError::change(&self.folder, "sync", error))
+    }
+
+    fn add(&self, pack: Arc<Pack>) {
+        write(&self.packs).push(pack);
+    }
+
+    fn pack(&self, id: PackId) -> Option<Arc<Pack>> {
+        read(&self.packs).iter().find(|pack| pack.id == id).cloned()
+    }
+
+    /// Returns all packs.
+    fn all(&self) -> Vec<Arc<Pack>> {
+        read(&self.packs).clone()
+    }
+
+    /// Returns a place where the block is, in the pack that was met last.
+    pub(crate) fn find(&self, cid: &Cid) -> Option<(Arc<Pack>, Span)> {
+        let packs = read(&self.packs);
+        packs.iter().rev().find_map(|pack| Some((Arc::clone(pack), pack.find(cid)?)))
+    }
+
+    /// Returns every place where the block is.
+    fn find_all(&self, cid: &Cid) -> Vec<(Arc<Pack>, Span)> {
+        let packs = read(&self.packs);
+        packs.iter().rev().filter_map(|pack| Some((Arc::clone(pack), pack.find(cid)?))).collect()
+    }
+
+    /// Returns a pack that could not be read in full, and where.
+    pub(crate) fn damage(&self) -> Option<(PackId, u64)> {
+        read(&self.packs).iter().find_map(|pack| Some((pack.id, pack.damaged_at()?)))
+    }
+
+    /// Reads `len` bytes of a pack, fewer where it ends.
+    pub(crate) fn read(&self, pack: &Pack, offset: u64, len: usize) -> Result<Bytes, StoreError> {
+        let bytes = self.handle(pack).and_then(|file| read_vec(file.as_ref(), offset, len));
+        bytes.map(Bytes::from).map_err(|error| StoreError::read(&pack.path, error))
+    }
+
+    /// Reads and verifies a block; where its copy is damaged, any other copy will do.
+    pub(crate) fn read_block(&self, cid: &Cid) -> Result<Option<Block>, StoreError> {
+        let mut failure = None;
+        for (pack, span) in self.find_all(cid) {
+            match self.read(&pack, span.offset, span.len) {
+                Ok(section) => match block_in_section(&section, cid, 0) {
+                    Some(block) => return Ok(Some(block)),
+                    None => failure = Some(corrupt(cid, pack.id, span.offset)),
+                },
+                Err(error) => failure = Some(error),
+            }
+        }
+        match (failure, self.damage()) {
+            (Some(failure), _) => Err(failure),
+            (None, Some((pack, offset))) => Err(corrupt(cid, pack, offset)),
+            (None, None) => Ok(None),
+        }
+    }
+
+    fn handle(&self, pack: &Pack) -> io::Result<Arc<dyn DiskFile>> {
+        if let Some(file) = self.handles.get(&pack.id) {
+            return Ok(file);
+        }
+        let file: Arc<dyn DiskFile> = Arc::from(self.disk.open(&pack.path, OpenMode::Read)?);
+        self.handles.insert(pack.id, Arc::clone(&file));
+        Ok(file)
+    }
+
+    /// Returns figures about all packs.
+    pub(crate) fn figures(&self) -> PackFigures {
+        let mut figures = PackFigures::default();
+        for pack in self.all() {
+            let index = read(&pack.index);
+            match *index {
+                Index::Open(_) => figures.open += 1,
+                Index::Sealed(_) => figures.sealed += 1,
+            }
+            figures.blocks += index.len() as u64;
+            figures.bytes += index.end();
+        }
+        figures
+    }
+}
+
+/// Takes the block `cid` out of the bytes of its section, which may go on behind it; none if they
+/// are damaged. `buffer_bytes` is the size of the buffer that `section` was cut from.
+pub(crate) fn block_in_section(section: &Bytes, cid: &Cid, buffer_bytes: usize) -> Option<Block> {
+    reader::block_in_section(section, cid, buffer_bytes)
+}
+
+/// The error for a block whose copy in `pack` is damaged.
+pub(crate) fn corrupt(cid: &Cid, pack: PackId, offset: u64) -> StoreError {
+    StoreError::Corrupt { cid: *cid, pack: pack.file_name(), offset }
+}

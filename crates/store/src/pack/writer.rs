@@ -1,0 +1,459 @@
+//! The pack that this process appends to.
+//!
+//! The pack is held by an exclusive lock on its file. An open pack that nobody holds is adopted
+//! before a new one is begun. A pack over its size is sealed: seal and index are written behind
+//! the data and synced, and only then the header that refers to them.
+//!
+//! A sync that fails poisons the pack: nothing more is written to it. Its blocks that no commit
+//! has acknowledged are written again to another pack by the next put; until then commits fail.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use cidlake_block::{Block, Cid, UnverifiedBlock, car};
+
+use super::format::{DATA_OFFSET, PackId, SECTIONS_OFFSET, Seal, head};
+use super::index::{Index, OpenIndex, SealedIndex, Span};
+use super::{Pack, PackSet, corrupt, reader};
+use crate::disk::{DiskFile, OpenMode};
+use crate::error::StoreError;
+use crate::locked::lock;
+use crate::log::Extent;
+
+/// The bytes that are gathered before they are written.
+const WRITE_BYTES: usize = 4 << 20;
+
+/// Writes blocks to packs of this process.
+#[derive(Debug)]
+pub(crate) struct PackWriter {
+    seed: [u8; 16],
+    names_given: u128,
+    pack_bytes_max: u64,
+    own: Option<OwnPack>,
+    /// Packs that could not be synced and still hold blocks that are nowhere else.
+    failed: Vec<OwnPack>,
+    /// Packs that this process once failed to sync, and writes no more to.
+    abandoned: Vec<PackId>,
+    /// Sealed and durable packs that no commit has announced.
+    unannounced: Vec<Extent>,
+    /// From then on nothing is written, and nothing announced: a commit that was waiting would
+    /// speak of blocks in a pack that is no longer held.
+    is_closed: bool,
+}
+
+/// A pack that this process holds.
+#[derive(Debug)]
+struct OwnPack {
+    pack: Arc<Pack>,
+    file: Arc<SyncedFile>,
+    /// Up to where commits have announced the pack, in bytes.
+    announced: u64,
+}
+
+/// A file of which it is known how much is durable.
+#[derive(Debug)]
+pub(crate) struct SyncedFile {
+    file: Box<dyn DiskFile>,
+    path: PathBuf,
+    /// Held during a sync: two at once on one open file could share one error between them.
+    state: Mutex<SyncState>,
+}
+
+#[derive(Debug)]
+struct SyncState {
+    durable: u64,
+    is_poisoned: bool,
+}
+
+/// What a commit has to make durable and to announce.
+#[derive(Debug, Default)]
+pub(crate) struct Pending {
+    file: Option<(Arc<SyncedFile>, u64)>,
+    /// What the commit announces.
+    pub(crate) extents: Vec<Extent>,
+}
+
+impl Pending {
+    /// Makes everything durable that the extents speak of.
+    pub(crate) fn sync(&self) -> Result<(), StoreError> {
+        self.file.as_ref().map_or(Ok(()), |(file, len)| file.sync_to(*len))
+    }
+}
+
+impl SyncedFile {
+    fn new(file: Box<dyn DiskFile>, path: &Path, durable: u64) -> Self {
+        let state = Mutex::new(SyncState { durable, is_poisoned: false });
+        Self { file, path: path.to_owned(), state }
+    }
+
+    fn is_poisoned(&self) -> bool {
+        lock(&self.state).is_poisoned
+    }
+
+    fn poisoned(&self) -> StoreError {
+        StoreError::Poisoned { path: self.path.clone() }
+    }
+
+    /// Syncs unless the first `len` bytes are known to be durable.
+    fn sync_to(&self, len: u64) -> Result<(), StoreError> {
+        let mut state = lock(&self.state);
+        if state.durable >= len && !state.is_poisoned {
+            return Ok(());
+        }
+        self.sync_locked(&mut state)?;
+        state.durable = len;
+        Ok(())
+    }
+
+    fn sync(&self) -> Result<(), StoreError> {
+        self.sync_locked(&mut lock(&self.state))
+    }
+
+    fn sync_locked(&self, state: &mut SyncState) -> Result<(), StoreError> {
+        if state.is_poisoned || self.file.sync_data().is_err() {
+            state.is_poisoned = true;
+            return Err(self.poisoned());
+        }
+        Ok(())
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), StoreError> {
+        let written = self.file.write_at(offset, bytes);
+        written.map_err(|error| StoreError::change(&self.path, "write", error))
+    }
+
+    fn truncate(&self, len: u64) -> Result<(), StoreError> {
+        let cut = self.file.truncate(len);
+        cut.map_err(|error| StoreError::change(&self.path, "truncate", error))
+    }
+
+    /// Appends `bytes` at `end`. Where that fails the file is cut back, so that it ends with a
+    /// whole section; where even that fails, the next append or adoption overwrites the rest.
+    fn append(&self, end: u64, bytes: &[u8]) -> Result<(), StoreError> {
+        self.write_at(end, bytes).inspect_err(|_| {
+            let _cut_back = self.truncate(end);
+        })
+    }
+}
+
+impl OwnPack {
+    fn extent(&self) -> Option<Extent> {
+        let pack = self.pack.id;
+        self.pack.look(|index| Extent { pack, len: index.end, prefix_crc: index.prefix_crc })
+    }
+}
+
+/// Sections that wait to be written at the end of a pack.
+#[derive(Debug, Default)]
+struct Staged {
+    bytes: Vec<u8>,
+    sections: Vec<(Cid, Vec<u8>, usize)>,
+}
+
+impl Staged {
+    fn push(&mut self, block: &Block) {
+        let prefix = car::section_prefix(block.cid(), block.len() as u64);
+        self.bytes.extend_from_slice(&prefix);
+        self.bytes.extend_from_slice(block.data());
+        let section_bytes = prefix.len() + block.len();
+        self.sections.push((*block.cid(), prefix, section_bytes));
+    }
+
+    /// Appends everything to `own`.
+    fn flush(&mut self, own: &OwnPack) -> Result<(), StoreError> {
+        let staged = std::mem::take(self);
+        if staged.bytes.is_empty() {
+            return Ok(());
+        }
+        own.file.append(own.pack.end(), &staged.bytes)?;
+        own.pack.change(|index| {
+            for (cid, prefix, section_bytes) in &staged.sections {
+                index.push(cid, prefix, *section_bytes);
+            }
+        });
+        Ok(())
+    }
+}
+
+impl PackWriter {
+    /// Makes a writer that holds no pack yet.
+    pub(crate) fn new(seed: [u8; 16], pack_bytes_max: u64) -> Self {
+        Self {
+            seed,
+            names_given: 0,
+            pack_bytes_max,
+            own: None,
+            failed: Vec::new(),
+            abandoned: Vec::new(),
+            unannounced: Vec::new(),
+            is_closed: false,
+        }
+    }
+
+    /// Appends `blocks`, which must be nowhere yet. `refresh` brings what is known of the log up
+    /// to date; it is called when a pack was locked that others may have written to.
+    pub(crate) fn append(
+        &mut self,
+        packs: &PackSet,
+        blocks: &[&Block],
+        refresh: &dyn Fn() -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        self.check_open()?;
+        let mut staged = Staged::default();
+        for block in blocks {
+            while self.is_full(&staged) {
+                if let Some(own) = &self.own {
+                    staged.flush(own)?;
+                }
+                self.turn(packs, refresh)?;
+            }
+            staged.push(block);
+            if staged.bytes.len() >= WRITE_BYTES
+                && let Some(own) = &self.own
+            {
+                staged.flush(own)?;
+            }
+        }
+        self.own.as_ref().map_or(Ok(()), |own| staged.flush(own))
+    }
+
+    /// Returns whether another pack is needed. A pack without blocks is never full.
+    fn is_full(&self, staged: &Staged) -> bool {
+        let end = self.own.as_ref().map(|own| own.pack.end() + staged.bytes.len() as u64);
+        end.is_none_or(|end| end > SECTIONS_OFFSET && end >= self.pack_bytes_max)
+    }
+
+    /// Brings blocks to safety that stand in packs which could not be synced.
+    pub(crate) fn heal(
+        &mut self,
+        packs: &PackSet,
+        refresh: &dyn Fn() -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        if self.own.as_ref().is_some_and(|own| own.file.is_poisoned()) {
+            self.failed.extend(self.own.take());
+        }
+        while let Some(failed) = self.failed.last() {
+            let (pack, file, from) =
+                (Arc::clone(&failed.pack), Arc::clone(&failed.file), failed.announced);
+            for span in pack.look(|index| index.spans_from(from)).unwrap_or_default() {
+                let block = read_back(&pack, file.file.as_ref(), span)?;
+                self.append(packs, &[&block], refresh)?;
+                pack.change(|index| index.remove(block.cid()));
+            }
+            // Whoever adopts the pack may find less of its tail than this process saw.
+            packs.forget_unannounced(&pack);
+            self.abandoned.push(pack.id);
+            self.failed.pop();
+        }
+        Ok(())
+    }
+
+    /// Returns what the next commit has to make durable.
+    pub(crate) fn pending(&self) -> Result<Pending, StoreError> {
+        self.check_open()?;
+        let poisoned = self.own.iter().find(|own| own.file.is_poisoned());
+        if let Some(own) = self.failed.first().or(poisoned) {
+            return Err(own.file.poisoned());
+        }
+        let mut pending = Pending { file: None, extents: self.unannounced.clone() };
+        if let Some(own) = &self.own
+            && let Some(extent) = own.extent().filter(|extent| extent.len > own.announced)
+        {
+            pending.extents.push(extent);
+            pending.file = Some((Arc::clone(&own.file), extent.len));
+        }
+        Ok(pending)
+    }
+
+    /// Takes note that a commit announced `extents`.
+    pub(crate) fn announced(&mut self, extents: &[Extent]) {
+        for extent in extents {
+            // The pack may have grown and been sealed while the commit was on its way.
+            self.unannounced.retain(|other| other.pack != extent.pack || other.len > extent.len);
+            if let Some(own) = self.own.as_mut().filter(|own| own.pack.id == extent.pack) {
+                own.announced = own.announced.max(extent.len);
+            }
+        }
+    }
+
+    /// Syncs what was written and lets go of the pack, for others to adopt.
+    pub(crate) fn close(&mut self) -> Result<(), StoreError> {
+        self.is_closed = true;
+        let own = self.own.take();
+        let failed = std::mem::take(&mut self.failed);
+        if let Some(own) = own {
+            own.file.sync_to(own.pack.end())?;
+        }
+        failed.first().map_or(Ok(()), |own| Err(own.file.poisoned()))
+    }
+
+    fn check_open(&self) -> Result<(), StoreError> {
+        if self.is_closed { Err(StoreError::Closed) } else { Ok(()) }
+    }
+
+    /// Seals the own pack, if there is one, and gets another.
+    fn turn(
+        &mut self,
+        packs: &PackSet,
+        refresh: &dyn Fn() -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        if let Some(own) = &self.own {
+            let extent = seal(own)?;
+            self.unannounced.extend(extent);
+            self.own = None;
+        }
+        self.own = match self.adopt(packs, refresh)? {
+            Some(own) => Some(own),
+            None => Some(self.begin(packs)?),
+        };
+        Ok(())
+    }
+
+    /// Begins a new pack.
+    fn begin(&mut self, packs: &PackSet) -> Result<OwnPack, StoreError> {
+        loop {
+            let id = PackId::derive(self.seed, self.names_given);
+            self.names_given = self.names_given.wrapping_add(1);
+            let pack = Pack::new(id, &packs.folder, Index::Open(OpenIndex::default()));
+            let refused = |error| StoreError::change(&pack.path, "create", error);
+            let file = match packs.disk.open(&pack.path, OpenMode::CreateNew) {
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => continue,
+                opened => opened.map_err(refused)?,
+            };
+            // Somebody may have adopted the empty file in this very moment.
+            if !file.try_lock().map_err(refused)? {
+                continue;
+            }
+            file.write_at(0, &head(None)).map_err(refused)?;
+            packs.sync_names()?;
+            let file = Arc::new(SyncedFile::new(file, &pack.path, 0));
+            let pack = Arc::new(pack);
+            packs.add(Arc::clone(&pack));
+            return Ok(OwnPack { pack, file, announced: SECTIONS_OFFSET });
+        }
+    }
+
+    /// Takes over an open pack that nobody holds.
+    fn adopt(
+        &mut self,
+        packs: &PackSet,
+        refresh: &dyn Fn() -> Result<(), StoreError>,
+    ) -> Result<Option<OwnPack>, StoreError> {
+        packs.load_all()?;
+        for pack in packs.all() {
+            let is_failed = self.failed.iter().any(|failed| failed.pack.id == pack.id)
+                || self.abandoned.contains(&pack.id);
+            if pack.is_sealed() || is_failed || pack.damaged_at().is_some() {
+                continue;
+            }
+            let file = match packs.disk.open(&pack.path, OpenMode::Write) {
+                Ok(file) => file,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(StoreError::change(&pack.path, "open", error)),
+            };
+            let locked = file.try_lock();
+            if !locked.map_err(|error| StoreError::change(&pack.path, "lock", error))? {
+                continue;
+            }
+            refresh()?;
+            if let Some(own) = self.take_over(packs, &pack, file)? {
+                return Ok(Some(own));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Repairs a pack that was just locked and returns it, if it can be written on.
+    fn take_over(
+        &mut self,
+        packs: &PackSet,
+        pack: &Arc<Pack>,
+        file: Box<dyn DiskFile>,
+    ) -> Result<Option<OwnPack>, StoreError> {
+        let refused = |error| StoreError::change(&pack.path, "repair", error);
+        let announced = packs.extent(pack.id).map_or(SECTIONS_OFFSET, |extent| extent.len);
+        if pack.damaged_at().is_some() || pack.end() != announced {
+            return Ok(None);
+        }
+        if let Some((seal, index)) = reader::read_sealed(file.as_ref()).map_err(refused)?
+            && announced >= seal.data_end
+        {
+            pack.set_sealed(SealedIndex::new(index, &seal));
+            return Ok(None);
+        }
+        // Whoever began the pack may not have come as far as making its name durable.
+        packs.sync_names()?;
+        if reader::read_head(file.as_ref()).map_err(refused)? != head(None) {
+            let file = SyncedFile::new(file, &pack.path, 0);
+            if let Some(found) = reader::find_seal(file.file.as_ref()).map_err(refused)? {
+                // What nobody has announced counts only if it verifies, sealed or not. If it does
+                // not it is left alone: whoever sealed it may be about to announce it.
+                let end = found.0.data_end;
+                if reader::is_sound(file.file.as_ref(), announced, end).map_err(refused)? {
+                    self.unannounced.extend(finish_seal(pack, &file, found)?);
+                }
+                return Ok(None);
+            }
+            if announced > SECTIONS_OFFSET {
+                return Ok(None);
+            }
+            file.truncate(0)?;
+            file.write_at(0, &head(None))?;
+            let (pack, file) = (Arc::clone(pack), Arc::new(file));
+            return Ok(Some(OwnPack { pack, file, announced }));
+        }
+        pack.grow(|index| reader::recover(index, file.as_ref())).map_err(refused)?;
+        file.truncate(pack.end()).map_err(refused)?;
+        let file = Arc::new(SyncedFile::new(file, &pack.path, 0));
+        Ok(Some(OwnPack { pack: Arc::clone(pack), file, announced }))
+    }
+}
+
+/// Reads a section of a pack whose sync failed and verifies it.
+fn read_back(pack: &Pack, file: &dyn DiskFile, span: Span) -> Result<Block, StoreError> {
+    let bytes = crate::disk::read_vec(file, span.offset, span.len)
+        .map_err(|error| StoreError::read(&pack.path, error))?;
+    let section = Bytes::from(bytes);
+    let prefix = car::parse_section_prefix(&section)
+        .map_err(|_| StoreError::Poisoned { path: pack.path.clone() })?;
+    let data = section.slice(prefix.prefix_len.min(section.len())..);
+    let block = UnverifiedBlock { cid: prefix.cid, data }.verify();
+    block.map_err(|_| corrupt(&prefix.cid, pack.id, span.offset))
+}
+
+/// Seals a pack. It is durable as a whole when this returns.
+fn seal(own: &OwnPack) -> Result<Option<Extent>, StoreError> {
+    let Some((index, data_end)) =
+        own.pack.look(|index| (car::Index::build(index.entries()), index.end))
+    else {
+        return Ok(None);
+    };
+    let bytes = index.to_bytes();
+    let seal = Seal { data_end, index_len: bytes.len() as u64, index_crc: crc32c::crc32c(&bytes) };
+    own.file.truncate(data_end)?;
+    own.file.append(data_end, &[seal.to_bytes().as_slice(), &bytes].concat())?;
+    own.file.sync()?;
+    finish_seal(&own.pack, &own.file, (seal, index))
+}
+
+/// Writes the header that makes a pack sealed; seal and index must be durable.
+fn finish_seal(
+    pack: &Pack,
+    file: &SyncedFile,
+    (seal, index): (Seal, car::Index),
+) -> Result<Option<Extent>, StoreError> {
+    // The checksum over the prefixes is what the log keeps of a pack, sealed or not.
+    pack.grow(|known| reader::walk(known, file.file.as_ref(), seal.data_end))
+        .map_err(|error| StoreError::read(&pack.path, error))?;
+    let known = pack.look(|known| (known.end, known.prefix_crc));
+    let Some((_, prefix_crc)) = known.filter(|(end, _)| *end == seal.data_end) else {
+        return Ok(None);
+    };
+    let sealed = head(Some(&seal));
+    let header = sealed.get(..usize::try_from(DATA_OFFSET).unwrap_or_default());
+    file.write_at(0, header.unwrap_or_default())?;
+    file.sync()?;
+    pack.set_sealed(SealedIndex::new(index, &seal));
+    Ok(Some(Extent { pack: pack.id, len: seal.data_end, prefix_crc }))
+}

@@ -1,0 +1,114 @@
+//! Sealed packs as others read them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use cidlake_block::car::{HeaderV2, Index, PRAGMA_V2, Reader, parse_section_prefix};
+use cidlake_block::{Block, parse_cid};
+use cidlake_store::Store;
+use cidlake_store::disk::{Disk, MemDisk};
+
+use crate::support::{assert_here, block, commit, open, options, root};
+
+#[test]
+fn a_sealed_pack_is_a_car_whose_index_finds_every_block() {
+    let disk = MemDisk::new();
+    let store = open(&disk, 1);
+    let blocks: Vec<Block> =
+        (0..30).map(|number| block(number, 10 + number as usize * 30)).collect();
+    for block in &blocks {
+        store.put(std::slice::from_ref(block)).unwrap();
+    }
+    commit(&store, vec![]);
+    let sealed = store.stats().packs_sealed;
+    assert!(sealed >= 3);
+    let mut found = Vec::new();
+    for name in disk.list(&root().join("packs")).unwrap() {
+        let bytes = disk.content(&root().join("packs").join(&name)).unwrap();
+        assert_eq!(bytes[..11], PRAGMA_V2);
+        let header = HeaderV2::parse(&bytes[11..51]).unwrap();
+        if header.index_offset == 0 {
+            assert_eq!((header.data_size, header.characteristics), (0, [0; 16]));
+            continue;
+        }
+        assert_eq!(header.characteristics, HeaderV2::FULLY_INDEXED);
+        let reader = Reader::new(bytes.as_slice()).unwrap();
+        assert_eq!(reader.roots(), [parse_cid("bafkqaaa").unwrap()]);
+        let index_offset = usize::try_from(header.index_offset).unwrap();
+        let index = Index::parse(&bytes[index_offset..].to_vec().into()).unwrap();
+        let mut count = 0;
+        for block in reader {
+            let block = block.unwrap().verify().unwrap();
+            let offset = index.lookup(block.cid()).unwrap() + header.data_offset;
+            let section = &bytes[usize::try_from(offset).unwrap()..];
+            let prefix = parse_section_prefix(section).unwrap();
+            assert_eq!(prefix.cid, *block.cid());
+            assert_eq!(prefix.data_len, block.len() as u64);
+            count += 1;
+            found.push(block);
+        }
+        assert_eq!(index.len(), count);
+    }
+    assert!(found.len() >= 24);
+    assert!(found.iter().all(|block| blocks.iter().any(|other| other.cid() == block.cid())));
+}
+
+#[test]
+fn a_pack_that_was_left_while_it_was_sealed_is_finished_by_the_next_writer() {
+    let disk = MemDisk::new();
+    let store = open(&disk, 1);
+    let blocks: Vec<Block> = (0..6).map(|number| block(number, 600)).collect();
+    store.put(&blocks).unwrap();
+    commit(&store, vec![]);
+    assert!(store.stats().packs_sealed >= 1);
+    drop(store);
+    let path = sealed_pack(&disk);
+    let whole = disk.content(&path).unwrap();
+    let mut open_header = vec![0; 40];
+    open_header[16] = 51;
+    // The header never reached the disk, or only in part.
+    for header in [open_header, vec![0; 40], vec![0xee; 40]] {
+        let disk = disk.fork();
+        let mut content = whole.clone();
+        content[11..51].copy_from_slice(&header);
+        disk.set_content(&path, content).unwrap();
+        let store = open(&disk, 2);
+        assert_here(&store, &blocks);
+        store.put(&[block(100, 600)]).unwrap();
+        assert_eq!(disk.content(&path).unwrap(), whole);
+        commit(&store, vec![]);
+        assert_eq!(store.fsck(&mut |_| {}).unwrap().damage, []);
+        assert_here(&open(&disk, 3), &blocks);
+    }
+}
+
+#[test]
+fn a_sealed_pack_that_nobody_announced_is_verified_before_it_counts() {
+    let disk = MemDisk::new();
+    let dead = disk.process();
+    let store = Store::open(Arc::new(dead.clone()), root(), options(1)).unwrap();
+    let blocks: Vec<Block> = (0..6).map(|number| block(number, 600)).collect();
+    store.put(&blocks).unwrap();
+    assert_eq!(store.stats().packs_sealed, 1);
+    dead.kill();
+    let path = sealed_pack(&disk);
+    let mut content = disk.content(&path).unwrap();
+    content[1000] ^= 1;
+    disk.set_content(&path, content).unwrap();
+    let heir = open(&disk, 2);
+    heir.put(&[block(100, 600)]).unwrap();
+    heir.put(&blocks).unwrap();
+    commit(&heir, vec![]);
+    assert_here(&open(&disk, 3), &blocks);
+    assert_eq!(heir.fsck(&mut |_| {}).unwrap().damage, []);
+}
+
+fn sealed_pack(disk: &MemDisk) -> PathBuf {
+    let folder = root().join("packs");
+    disk.list(&folder)
+        .unwrap()
+        .into_iter()
+        .map(|name| folder.join(name))
+        .find(|path| disk.content(path).unwrap()[43..51] != [0; 8])
+        .unwrap()
+}
