@@ -1,0 +1,384 @@
+//! The query engine: one statement or one scan in, a stream of rows out.
+//!
+//! A statement is parsed, its names are resolved by the caller, it is planned over a catalog that
+//! holds just these tables, and the plan is checked before anything runs: it may read the lake
+//! and do nothing else. No task is spawned here that outlives the stream.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::RecordBatch;
+use cidlake_block::{Blocks, Cid};
+use cidlake_catalog::Part;
+use datafusion::catalog::memory::{MemoryCatalogProvider, MemoryCatalogProviderList};
+use datafusion::catalog::{
+    CatalogProvider, CatalogProviderList, MemorySchemaProvider, SchemaProvider, TableProvider,
+};
+use datafusion::common::TableReference;
+use datafusion::dataframe::DataFrame;
+use datafusion::datasource::MemTable;
+use datafusion::execution::context::{SQLOptions, SessionConfig, SessionState};
+use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::logical_expr::{Expr, LogicalPlan, ident};
+use datafusion::physical_plan::{SendableRecordBatchStream, execute_stream};
+use datafusion::prelude::SessionContext;
+use datafusion::sql::parser::Statement;
+
+use crate::error::QueryError;
+use crate::layout::{LaidPart, SingleFile, restore, single_file};
+use crate::object_store::{BlockStore, LakeRegistry};
+use crate::part_files::{FirstFailure, OpenFile, PartFiles};
+use crate::resolve::{Resolve, Resolved, near};
+use crate::rows;
+use crate::statement;
+use crate::table::{PartsProvider, Table, Types, not_parquet};
+use crate::watch::{GoOn, watched};
+
+/// Catalog and schema under which names without one are looked up.
+const CATALOG: &str = "lake";
+const SCHEMA: &str = "main";
+const INFORMATION_SCHEMA: &str = "information_schema";
+/// Consumers named in an error about memory.
+const CONSUMERS_SHOWN: std::num::NonZeroUsize = std::num::NonZeroUsize::MIN;
+/// How much of the disk spilling may take, as a multiple of the memory.
+const SPILL_FACTOR: u64 = 32;
+
+/// What an engine may use.
+#[derive(Clone, Copy, Debug)]
+pub struct EngineOptions {
+    /// Working memory of all statements together, in bytes.
+    pub memory_bytes_max: usize,
+    /// Partitions of a plan that run at once.
+    pub threads: usize,
+    /// Parsed footers that are kept, in bytes.
+    pub footer_cache_bytes: usize,
+}
+
+/// The rows of an answer: dropping the stream stops the work.
+pub struct Rows {
+    /// The schema of every batch.
+    pub schema: SchemaRef,
+    /// The batches. An error in it converts to a [`QueryError`].
+    pub stream: SendableRecordBatchStream,
+}
+
+/// What of a table to read.
+#[derive(Clone, Debug, Default)]
+pub struct Scan {
+    /// Columns in the order wanted; all of them when absent.
+    pub columns: Option<Vec<String>>,
+    /// An SQL expression over the table's columns; only rows for which it is true are returned.
+    pub filter: Option<String>,
+    /// The most rows to return.
+    pub limit: Option<usize>,
+}
+
+/// Runs statements and scans over blocks.
+pub struct Engine {
+    state: SessionState,
+    files: Arc<PartFiles>,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("files", &self.files).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Makes an engine over `blocks`.
+    ///
+    /// # Errors
+    /// When the folder for spilling cannot be prepared.
+    pub fn new(blocks: Arc<dyn Blocks>, options: EngineOptions) -> Result<Self, QueryError> {
+        let files = Arc::new(PartFiles::new(Arc::clone(&blocks), options.footer_cache_bytes));
+        let state = SessionStateBuilder::new()
+            .with_config(config(options.threads))
+            .with_runtime_env(runtime(blocks, options.memory_bytes_max)?)
+            .with_default_features()
+            .build();
+        Ok(Self { state, files })
+    }
+
+    /// Returns how many parsed footers are kept.
+    #[must_use]
+    pub fn footer_entries(&self) -> u64 {
+        self.files.footer_entries()
+    }
+
+    /// Runs one statement that reads, for as long as `go_on` lets it.
+    ///
+    /// # Errors
+    /// [`QueryError::UnknownTable`] for a name that means nothing, [`QueryError::Forbidden`] for
+    /// a statement that does more than read, [`QueryError::Sql`] for one that is wrong.
+    pub async fn sql(
+        &self,
+        sql: &str,
+        resolver: &dyn Resolve,
+        go_on: &GoOn,
+    ) -> Result<Rows, QueryError> {
+        let failure = FirstFailure::default();
+        let depth_max = self.state.config_options().sql_parser.recursion_limit;
+        let statement = statement::parse(sql, depth_max.into())?;
+        let tables = self.resolve(&statement, resolver, &failure).await?;
+        let state = self.with_tables(tables)?;
+        let plan = state.statement_to_plan(statement).await?;
+        check(&plan)?;
+        let schema = Arc::clone(plan.schema().inner());
+        let stream = execute(state, plan, go_on).await;
+        let stream = stream.map_err(|error| rows::cause(error, &failure))?;
+        Ok(rows::plain(schema, stream, failure))
+    }
+
+    /// Reads one table: rows in stored order, in exactly the types that the user gave.
+    ///
+    /// # Errors
+    /// [`QueryError::UnknownColumn`] for a column that is not there, [`QueryError::Sql`] for a
+    /// filter that is no condition over the columns.
+    pub async fn scan(&self, table: Arc<Table>, scan: Scan) -> Result<Rows, QueryError> {
+        let failure = FirstFailure::default();
+        let files = Arc::clone(&self.files);
+        // A filter sees the types that a statement sees, so that it means the same.
+        let types = if scan.filter.is_some() { Types::Sql } else { Types::Canonical };
+        let provider = PartsProvider::of_table(&table, types, files, Arc::clone(&failure))?;
+        let indices = column_indices(&table.schema, scan.columns.as_deref())?;
+        let user = Arc::new(table.schema.project(&indices).map_err(|error| {
+            QueryError::internal(format!("projecting a schema by its own columns: {error}"))
+        })?);
+        let stream = self.scan_provider(Arc::new(provider), &user, scan, &failure).await?;
+        let restored = Arc::clone(&user);
+        let convert = move |batch: RecordBatch| restore(&batch, &restored);
+        Ok(rows::map(user, stream, failure, convert))
+    }
+
+    /// Reads one Parquet file that was not laid out here.
+    ///
+    /// # Errors
+    /// As [`Self::scan`], and [`QueryError::BadInput`] when it is no Parquet file.
+    pub async fn scan_file(&self, root: Cid, scan: Scan) -> Result<Rows, QueryError> {
+        let failure = FirstFailure::default();
+        let files = Arc::clone(&self.files);
+        let provider = PartsProvider::of_file(root, files, Arc::clone(&failure)).await?;
+        let schema = provider.schema();
+        let indices = column_indices(&schema, scan.columns.as_deref())?;
+        let user = Arc::new(schema.project(&indices).map_err(QueryError::internal)?);
+        let stream = self.scan_provider(Arc::new(provider), &user, scan, &failure).await?;
+        Ok(rows::map(user, stream, failure, Ok))
+    }
+
+    /// Hangs the leaves of `parts`, in row order, under the root of one Parquet file.
+    ///
+    /// # Errors
+    /// When a part's footer cannot be had, or is not of the layout's making.
+    pub async fn single_file(&self, parts: &[Part]) -> Result<SingleFile, QueryError> {
+        let mut laid = Vec::with_capacity(parts.len());
+        for part in parts {
+            let OpenFile { file, metadata } =
+                self.files.open(&part.cid).await.map_err(|error| not_parquet(&part.cid, error))?;
+            laid.push(LaidPart { root: part.cid, leaves: file.leaves().into(), metadata });
+        }
+        single_file(&laid)
+    }
+
+    async fn scan_provider(
+        &self,
+        provider: Arc<dyn TableProvider>,
+        columns: &SchemaRef,
+        scan: Scan,
+        failure: &FirstFailure,
+    ) -> Result<SendableRecordBatchStream, QueryError> {
+        // One partition keeps the rows in the order of the parts.
+        let state = SessionStateBuilder::new_from_existing(self.state.clone())
+            .with_config(config(1))
+            .build();
+        let mut frame = SessionContext::new_with_state(state).read_table(provider)?;
+        if let Some(filter) = &scan.filter {
+            statement::check_text(filter)?;
+            let condition = frame.parse_sql_expr(filter)?;
+            check_condition(&condition)?;
+            frame = frame.filter(condition)?;
+        }
+        let selected: Vec<Expr> =
+            columns.fields().iter().map(|field| ident(field.name().clone())).collect();
+        frame = frame.select(selected)?;
+        if let Some(limit) = scan.limit {
+            frame = frame.limit(0, Some(limit))?;
+        }
+        check(frame.logical_plan())?;
+        frame.execute_stream().await.map_err(|error| rows::cause(error, failure))
+    }
+
+    /// Asks the caller what every name of the statement means.
+    async fn resolve(
+        &self,
+        statement: &Statement,
+        resolver: &dyn Resolve,
+        failure: &FirstFailure,
+    ) -> Result<Vec<(TableReference, Arc<dyn TableProvider>)>, QueryError> {
+        let mut wanted = self.state.resolve_table_references(statement)?;
+        let asks_for_all =
+            |reference: &TableReference| reference.schema() == Some(INFORMATION_SCHEMA);
+        if wanted.iter().any(asks_for_all) {
+            wanted.retain(|reference| !asks_for_all(reference));
+            wanted.extend(
+                resolver.names().await.iter().map(|name| TableReference::from(name.as_str())),
+            );
+            wanted.sort();
+            wanted.dedup();
+        }
+        let mut tables = Vec::with_capacity(wanted.len());
+        for reference in wanted {
+            let name = spell(&reference)?;
+            let Some(found) = resolver.resolve(&name).await? else {
+                let near = near(&name, &resolver.names().await);
+                return Err(QueryError::UnknownTable { name, near });
+            };
+            tables.push((reference, self.provider(found, failure).await?));
+        }
+        Ok(tables)
+    }
+
+    async fn provider(
+        &self,
+        found: Resolved,
+        failure: &FirstFailure,
+    ) -> Result<Arc<dyn TableProvider>, QueryError> {
+        let (files, failure) = (Arc::clone(&self.files), Arc::clone(failure));
+        Ok(match found {
+            Resolved::Table(table) => {
+                Arc::new(PartsProvider::of_table(&table, Types::Sql, files, failure)?)
+            }
+            Resolved::File { root } => {
+                Arc::new(PartsProvider::of_file(root, files, failure).await?)
+            }
+            Resolved::Rows(batch) => {
+                Arc::new(MemTable::try_new(batch.schema(), vec![vec![batch]])?)
+            }
+        })
+    }
+
+    /// Returns a session whose catalog holds just `tables`.
+    fn with_tables(
+        &self,
+        tables: Vec<(TableReference, Arc<dyn TableProvider>)>,
+    ) -> Result<SessionState, QueryError> {
+        let mut schemas: BTreeMap<String, Arc<MemorySchemaProvider>> = BTreeMap::new();
+        schemas.entry(SCHEMA.to_owned()).or_default();
+        for (reference, table) in tables {
+            let schema = reference.schema().unwrap_or(SCHEMA).to_owned();
+            let schema = schemas.entry(schema).or_default();
+            schema.register_table(reference.table().to_owned(), table)?;
+        }
+        let catalog = MemoryCatalogProvider::new();
+        for (name, schema) in schemas {
+            catalog.register_schema(&name, schema)?;
+        }
+        let catalogs = MemoryCatalogProviderList::new();
+        catalogs.register_catalog(CATALOG.to_owned(), Arc::new(catalog));
+        Ok(SessionStateBuilder::new_from_existing(self.state.clone())
+            .with_catalog_list(Arc::new(catalogs))
+            .build())
+    }
+}
+
+async fn execute(
+    state: SessionState,
+    plan: LogicalPlan,
+    go_on: &GoOn,
+) -> datafusion::common::Result<SendableRecordBatchStream> {
+    let frame = DataFrame::new(state, plan);
+    let context = Arc::new(frame.task_ctx());
+    let plan = watched(frame.create_physical_plan().await?, go_on)?;
+    execute_stream(plan, context)
+}
+
+fn config(partitions: usize) -> SessionConfig {
+    let mut config = SessionConfig::new()
+        .with_default_catalog_and_schema(CATALOG, SCHEMA)
+        .with_create_default_catalog_and_schema(false)
+        .with_information_schema(true)
+        .with_target_partitions(partitions.max(1))
+        // A part is one row group: cutting its bytes in two gives one reader nothing to do.
+        .with_repartition_file_scans(false);
+    config.options_mut().sql_parser.map_string_types_to_utf8view = true;
+    config
+}
+
+fn runtime(
+    blocks: Arc<dyn Blocks>,
+    memory_bytes_max: usize,
+) -> Result<Arc<RuntimeEnv>, QueryError> {
+    let pool = TrackConsumersPool::new(FairSpillPool::new(memory_bytes_max), CONSUMERS_SHOWN);
+    let store = Arc::new(BlockStore::new(blocks));
+    let env = RuntimeEnvBuilder::new()
+        .with_memory_pool(Arc::new(pool))
+        .with_max_temp_directory_size((memory_bytes_max as u64).saturating_mul(SPILL_FACTOR))
+        .with_object_store_registry(Arc::new(LakeRegistry::new(store)));
+    Ok(env.build_arc()?)
+}
+
+/// Returns a reference as the caller's names are written.
+fn spell(reference: &TableReference) -> Result<String, QueryError> {
+    match (reference.catalog(), reference.schema()) {
+        (Some(catalog), _) if catalog != CATALOG => {
+            Err(QueryError::UnknownTable { name: reference.to_string(), near: Vec::new() })
+        }
+        (_, Some(schema)) if schema != SCHEMA => Ok(format!("{schema}.{}", reference.table())),
+        _ => Ok(reference.table().to_owned()),
+    }
+}
+
+/// Refuses a plan that does more than read. The plan is what counts: text can hide.
+fn check(plan: &LogicalPlan) -> Result<(), QueryError> {
+    let options =
+        SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+    options.verify_plan(plan).map_err(|error| {
+        let text = QueryError::from(error).to_string();
+        let what = text.rsplit_once(": ").map_or(text.as_str(), |(_, what)| what);
+        QueryError::Forbidden { what: what.to_owned() }
+    })
+}
+
+/// Refuses a filter that is more than a condition over one table's columns.
+fn check_condition(condition: &Expr) -> Result<(), QueryError> {
+    use datafusion::common::tree_node::TreeNode as _;
+    let odd = condition.exists(|expr| {
+        Ok(matches!(
+            expr,
+            Expr::ScalarSubquery(_)
+                | Expr::InSubquery(_)
+                | Expr::Exists(_)
+                | Expr::AggregateFunction(_)
+                | Expr::WindowFunction(_)
+        ))
+    })?;
+    if odd {
+        let message = "a filter is a condition over the table's own columns".to_owned();
+        return Err(QueryError::Sql { message });
+    }
+    Ok(())
+}
+
+/// Returns where the wanted columns stand in `schema`.
+fn column_indices(
+    schema: &SchemaRef,
+    columns: Option<&[String]>,
+) -> Result<Vec<usize>, QueryError> {
+    let Some(columns) = columns else { return Ok((0..schema.fields().len()).collect()) };
+    columns
+        .iter()
+        .map(|name| {
+            schema.column_with_name(name).map(|(index, _)| index).ok_or_else(|| {
+                let names: Vec<String> =
+                    schema.fields().iter().map(|field| field.name().clone()).collect();
+                QueryError::UnknownColumn { name: name.clone(), near: near(name, &names) }
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

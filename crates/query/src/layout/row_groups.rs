@@ -1,0 +1,251 @@
+//! Cuts a stream of rows into row groups, by the values alone: how the rows came in batches does
+//! not matter, nor how many rows came before.
+//!
+//! Once a row group has [`ROW_GROUP_BYTES_MIN`] logical bytes it ends behind the first row whose
+//! hash over the cut columns, as a fraction of 2^64, lies below the row's logical bytes over
+//! [`ROW_GROUP_BYTES`] − [`ROW_GROUP_BYTES_MIN`]; at [`ROW_GROUP_BYTES_MAX`] it ends anyway. An
+//! edit moves the ends near it, and the next end behind falls where it did before.
+
+use std::collections::VecDeque;
+
+use arrow::array::RecordBatch;
+use arrow::compute::concat_batches;
+use arrow::datatypes::{Schema, SchemaRef};
+
+use super::canonical::canonical_schema;
+use super::convert::{Trouble, canonical_batch};
+use super::row_hash::row_hashes;
+use super::size::{RowSizes, row_sizes};
+use crate::error::{QueryError, arrow_message};
+
+/// The logical bytes that a row group has on average.
+pub const ROW_GROUP_BYTES: u64 = 32 << 20;
+/// The logical bytes that every row group but the last has at least.
+pub const ROW_GROUP_BYTES_MIN: u64 = ROW_GROUP_BYTES / 4;
+/// A row group ends with the row at which its logical bytes reach this many.
+pub const ROW_GROUP_BYTES_MAX: u64 = ROW_GROUP_BYTES * 4;
+
+/// Rows converted at a time, so that a huge batch is not held twice.
+const STEP_ROWS: usize = 64 << 10;
+
+/// What decides where row groups end.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CutRule {
+    /// The columns whose values are hashed; none means all.
+    pub columns: Vec<String>,
+    /// Numbers of rows, rising, behind each of which a row group ends and within which none does:
+    /// the ends of a version before this one, where a column that decided them is gone.
+    pub ends: Vec<u64>,
+}
+
+/// Takes batches in the user's types and gives row groups in canonical types, each as one batch.
+#[derive(Debug)]
+pub struct RowGroups {
+    user: SchemaRef,
+    canonical: SchemaRef,
+    limits: Limits,
+    cut_columns: Vec<usize>,
+    /// Ends that are given and still to come.
+    ends: VecDeque<u64>,
+    pending: Vec<RecordBatch>,
+    pending_bytes: u64,
+    rows_in: u64,
+    groups_out: u64,
+}
+
+/// Where row groups end; other than the profile's only in tests.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    min: u64,
+    average: u64,
+    max: u64,
+}
+
+impl RowGroups {
+    /// Prepares to cut rows of `user_schema` by `rule`.
+    ///
+    /// # Errors
+    /// Those of [`canonical_schema`]; `UnknownColumn` for a cut column that is not there.
+    pub fn new(user_schema: &Schema, rule: CutRule) -> Result<Self, QueryError> {
+        let limits =
+            Limits { min: ROW_GROUP_BYTES_MIN, average: ROW_GROUP_BYTES, max: ROW_GROUP_BYTES_MAX };
+        Self::with_limits(user_schema, rule, limits)
+    }
+
+    fn with_limits(
+        user_schema: &Schema,
+        rule: CutRule,
+        limits: Limits,
+    ) -> Result<Self, QueryError> {
+        let canonical = canonical_schema(user_schema)?;
+        let cut_columns = if rule.columns.is_empty() {
+            (0..canonical.fields().len()).collect()
+        } else {
+            let index = |name: &String| {
+                canonical.column_with_name(name).map(|(index, _)| index).ok_or_else(|| {
+                    QueryError::UnknownColumn { name: name.clone(), near: Vec::new() }
+                })
+            };
+            let mut indices: Vec<usize> =
+                rule.columns.iter().map(index).collect::<Result<_, _>>()?;
+            // In the order of the table, whatever order they are named in.
+            indices.sort_unstable();
+            indices
+        };
+        Ok(Self {
+            user: SchemaRef::new(user_schema.clone()),
+            canonical,
+            limits,
+            cut_columns,
+            ends: rule.ends.into(),
+            pending: Vec::new(),
+            pending_bytes: 0,
+            rows_in: 0,
+            groups_out: 0,
+        })
+    }
+
+    /// Same as [`RowGroups::new`], with groups small enough for tests: `bytes` on average.
+    #[cfg(test)]
+    pub(super) fn small(
+        user_schema: &Schema,
+        rule: CutRule,
+        bytes: u64,
+    ) -> Result<Self, QueryError> {
+        let limits = Limits { min: bytes / 4, average: bytes, max: bytes.saturating_mul(4) };
+        Self::with_limits(user_schema, rule, limits)
+    }
+
+    /// Returns the canonical schema, that of the row groups.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.canonical
+    }
+
+    /// Takes the next rows and returns the row groups that they complete, in order.
+    ///
+    /// # Errors
+    /// `BadInput` when the batch has other columns than the schema; `Unsupported` names the column
+    /// and the row, counted from 0 over all batches, of a value that cannot be held.
+    pub fn push(&mut self, batch: RecordBatch) -> Result<Vec<RecordBatch>, QueryError> {
+        self.check(&batch)?;
+        let mut groups = Vec::new();
+        let mut start = 0;
+        while start < batch.num_rows() {
+            let rows = STEP_ROWS.min(batch.num_rows() - start);
+            self.take_rows(&batch.slice(start, rows), &mut groups)?;
+            start += rows;
+        }
+        Ok(groups)
+    }
+
+    /// Returns the rows that are left as the last row group; no rows at all are one empty group.
+    ///
+    /// # Errors
+    /// `Internal` only.
+    pub fn finish(mut self) -> Result<Option<RecordBatch>, QueryError> {
+        if self.pending.is_empty() && self.groups_out > 0 {
+            return Ok(None);
+        }
+        self.complete().map(Some)
+    }
+
+    fn check(&self, batch: &RecordBatch) -> Result<(), QueryError> {
+        let schema = batch.schema_ref();
+        let (have, want) = (schema.fields(), self.user.fields());
+        if have.len() != want.len() {
+            let message = format!("it has {} columns and not {}", have.len(), want.len());
+            return Err(QueryError::bad_input("a batch", self.place(), message));
+        }
+        for (have, want) in have.iter().zip(want) {
+            if have.name() != want.name() || have.data_type() != want.data_type() {
+                let message = format!(
+                    "its column `{}` is {} where the table has `{}`, {}",
+                    have.name(),
+                    have.data_type(),
+                    want.name(),
+                    want.data_type()
+                );
+                return Err(QueryError::bad_input("a batch", self.place(), message));
+            }
+        }
+        Ok(())
+    }
+
+    fn place(&self) -> String {
+        format!("after row {}", self.rows_in)
+    }
+
+    /// Converts rows, in halves where they are too long for one array, and cuts them.
+    fn take_rows(
+        &mut self,
+        rows: &RecordBatch,
+        groups: &mut Vec<RecordBatch>,
+    ) -> Result<(), QueryError> {
+        let mut todo = vec![rows.clone()];
+        while let Some(rows) = todo.pop() {
+            match canonical_batch(&rows, &self.canonical) {
+                Ok(canonical) => self.cut(&canonical, groups)?,
+                Err(Trouble::TooLong { .. }) if rows.num_rows() > 1 => {
+                    let half = rows.num_rows() / 2;
+                    todo.push(rows.slice(half, rows.num_rows() - half));
+                    todo.push(rows.slice(0, half));
+                }
+                Err(trouble) => return Err(trouble.into_error(self.rows_in)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds canonical rows to the row group at hand, completing it wherever it ends.
+    fn cut(&mut self, rows: &RecordBatch, groups: &mut Vec<RecordBatch>) -> Result<(), QueryError> {
+        let sizes = row_sizes(rows);
+        let hashes = row_hashes(rows, &self.cut_columns);
+        let mut start = 0;
+        while start < rows.num_rows() {
+            let (end, full) = self.advance(&sizes, &hashes, start);
+            self.pending.push(rows.slice(start, end - start));
+            self.rows_in += (end - start) as u64;
+            if full {
+                groups.push(self.complete()?);
+            }
+            start = end;
+        }
+        Ok(())
+    }
+
+    /// Counts rows from `start` on into the group at hand, up to the one that ends it. Returns
+    /// the end of the counted rows, and whether the group ends there.
+    fn advance(&mut self, sizes: &RowSizes, hashes: &[u64], start: usize) -> (usize, bool) {
+        if let Some(given) = self.ends.front().copied() {
+            let left = usize::try_from(given.saturating_sub(self.rows_in)).unwrap_or(usize::MAX);
+            if left > hashes.len() - start {
+                return (hashes.len(), false);
+            }
+            self.ends.pop_front();
+            return (start + left, true);
+        }
+        let Limits { min, average, max } = self.limits;
+        let span = u128::from(average - min);
+        for (row, hash) in hashes.iter().enumerate().skip(start) {
+            let bytes = sizes.of_row(row);
+            self.pending_bytes += bytes;
+            if self.pending_bytes >= max {
+                return (row + 1, true);
+            }
+            let chosen = u128::from(*hash) * span < u128::from(bytes) << 64;
+            if chosen && self.pending_bytes >= min {
+                return (row + 1, true);
+            }
+        }
+        (hashes.len(), false)
+    }
+
+    fn complete(&mut self) -> Result<RecordBatch, QueryError> {
+        let group = concat_batches(&self.canonical, &self.pending)
+            .map_err(|error| QueryError::internal(arrow_message(&error)))?;
+        self.pending.clear();
+        self.pending_bytes = 0;
+        self.groups_out += 1;
+        Ok(group)
+    }
+}

@@ -1,0 +1,34 @@
+//! The table side of the lake: how rows become content-addressed Parquet, how other formats come
+//! in and go out, and how SQL and scans read parts through [`Blocks`](cidlake_block::Blocks).
+//!
+//! The only crate that names arrow, parquet and datafusion. It keeps nothing: no files, no names,
+//! no clock; blocks come from and go to whoever calls.
+
+#![forbid(unsafe_code)]
+
+mod engine;
+mod error;
+mod format;
+mod object_store;
+mod part_files;
+mod prune;
+mod resolve;
+mod rows;
+mod statement;
+mod table;
+mod watch;
+
+pub mod emit;
+pub mod ingest;
+pub mod layout;
+
+pub use arrow;
+pub use datafusion::physical_plan::SendableRecordBatchStream;
+
+pub use crate::engine::{Engine, EngineOptions, Rows, Scan};
+pub use crate::error::{QueryError, QueryErrorKind};
+pub use crate::format::{Format, UnknownFormat};
+pub use crate::prune::{Extreme, extreme_text};
+pub use crate::resolve::{Resolve, Resolved, near};
+pub use crate::table::Table;
+pub use crate::watch::GoOn;

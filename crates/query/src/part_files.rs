@@ -1,0 +1,285 @@
+//! Reading Parquet files out of blocks: exact ranges of leaves, and footers that are parsed once.
+//!
+//! Files are named by their root, which never means anything else, so nothing that is kept here
+//! can go stale. The engine of SQL asks through [`PartFiles`], the factory of its readers.
+
+use std::ops::Range;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use cidlake_block::unixfs::{FileReader, UnixFsError, open_file};
+use cidlake_block::{Blocks, Cid, parse_cid};
+use datafusion::common::DataFusionError;
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::ParquetFileReaderFactory;
+use datafusion::datasource::physical_plan::parquet::ParquetFileMetrics;
+use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use parquet::arrow::arrow_reader::ArrowReaderOptions;
+use parquet::arrow::async_reader::{AsyncFileReader, MetadataFetch};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+
+use crate::error::QueryError;
+
+/// How much of a file's end is asked for at once to find its footer.
+const FOOTER_GUESS_BYTES: usize = 64 << 10;
+/// What a cached footer weighs besides its metadata: the list of leaves and the entry itself.
+const LEAF_BYTES: usize = 56;
+/// The guess of how many footers fit, which sizes the cache's tables.
+const FOOTERS_EXPECTED: usize = 4096;
+
+/// A file with its parsed footer.
+#[derive(Clone, Debug)]
+pub(crate) struct OpenFile {
+    pub(crate) file: FileReader,
+    pub(crate) metadata: Arc<ParquetMetaData>,
+}
+
+#[derive(Clone, Debug)]
+struct FooterWeight;
+
+impl Weighter<Cid, OpenFile> for FooterWeight {
+    fn weight(&self, _: &Cid, open: &OpenFile) -> u64 {
+        (open.metadata.memory_size() + LEAF_BYTES * open.file.leaves().len()) as u64
+    }
+}
+
+/// Opens Parquet files by root and keeps their footers, up to a number of bytes.
+#[derive(Debug)]
+pub(crate) struct PartFiles {
+    blocks: Arc<dyn Blocks>,
+    footers: Cache<Cid, OpenFile, FooterWeight>,
+}
+
+impl PartFiles {
+    pub(crate) fn new(blocks: Arc<dyn Blocks>, footer_bytes_max: usize) -> Self {
+        let footers = Cache::with_weighter(FOOTERS_EXPECTED, footer_bytes_max as u64, FooterWeight);
+        Self { blocks, footers }
+    }
+
+    pub(crate) fn footer_entries(&self) -> u64 {
+        self.footers.len() as u64
+    }
+
+    pub(crate) fn blocks(&self) -> &Arc<dyn Blocks> {
+        &self.blocks
+    }
+
+    /// Opens the file at `root` and parses its footer with the page index, unless it is known.
+    pub(crate) async fn open(&self, root: &Cid) -> Result<OpenFile, ParquetError> {
+        if let Some(open) = self.footers.get(root) {
+            return Ok(open);
+        }
+        // Footers are foreign bytes, and their parser is not ours.
+        let parsed = AssertUnwindSafe(self.parse(root)).catch_unwind().await;
+        let open = parsed
+            .unwrap_or_else(|_| Err(ParquetError::General("the footer is damaged".to_owned())))?;
+        self.footers.insert(*root, open.clone());
+        Ok(open)
+    }
+
+    async fn parse(&self, root: &Cid) -> Result<OpenFile, ParquetError> {
+        let file = open_file(self.blocks.as_ref(), root).await.map_err(external)?;
+        let fetch = Fetch { blocks: self.blocks.as_ref(), file: &file };
+        let metadata = ParquetMetaDataReader::new()
+            .with_page_index_policy(PageIndexPolicy::Optional)
+            .with_prefetch_hint(Some(FOOTER_GUESS_BYTES))
+            .load_and_finish(fetch, file.len())
+            .await?;
+        Ok(OpenFile { file, metadata: Arc::new(metadata) })
+    }
+}
+
+/// Keeps an error of blocks whole while it passes through the Parquet reader.
+fn external(error: UnixFsError) -> ParquetError {
+    ParquetError::External(Box::new(QueryError::from(error)))
+}
+
+/// The ranges that parsing a footer asks for.
+struct Fetch<'a> {
+    blocks: &'a dyn Blocks,
+    file: &'a FileReader,
+}
+
+impl MetadataFetch for Fetch<'_> {
+    fn fetch(&mut self, range: Range<u64>) -> BoxFuture<'_, parquet::errors::Result<Bytes>> {
+        async move { self.file.read(self.blocks, range).await.map_err(external) }.boxed()
+    }
+}
+
+/// Makes readers for one statement. The first error of a block is kept beside, because not every
+/// layer above hands a cause through.
+#[derive(Debug)]
+pub(crate) struct Readers {
+    files: Arc<PartFiles>,
+    failure: FirstFailure,
+}
+
+/// Where the first error of a block is kept.
+pub(crate) type FirstFailure = Arc<Mutex<Option<QueryError>>>;
+
+impl Readers {
+    pub(crate) fn new(files: Arc<PartFiles>, failure: FirstFailure) -> Self {
+        Self { files, failure }
+    }
+}
+
+impl ParquetFileReaderFactory for Readers {
+    fn create_reader(
+        &self,
+        partition_index: usize,
+        file: PartitionedFile,
+        _metadata_size_hint: Option<usize>,
+        metrics: &ExecutionPlanMetricsSet,
+    ) -> datafusion::common::Result<Box<dyn AsyncFileReader + Send>> {
+        let location = file.object_meta.location.as_ref();
+        let root = parse_cid(location)
+            .map_err(|error| DataFusionError::Internal(format!("the part's path: {error}")))?;
+        Ok(Box::new(PartReader {
+            files: Arc::clone(&self.files),
+            failure: Arc::clone(&self.failure),
+            metrics: ParquetFileMetrics::new(partition_index, location, metrics),
+            root,
+            open: None,
+        }))
+    }
+}
+
+/// Reads one part for one partition of a plan.
+struct PartReader {
+    files: Arc<PartFiles>,
+    failure: FirstFailure,
+    metrics: ParquetFileMetrics,
+    root: Cid,
+    /// Held while the part is read, since the cache may be too small for it.
+    open: Option<OpenFile>,
+}
+
+impl PartReader {
+    async fn open(&mut self) -> Result<OpenFile, ParquetError> {
+        if let Some(open) = &self.open {
+            return Ok(open.clone());
+        }
+        let open = self.files.open(&self.root).await?;
+        Ok(self.open.insert(open).clone())
+    }
+
+    /// Reads ranges: the leaves of all of them are asked for in one go.
+    async fn read(&mut self, ranges: &[Range<u64>]) -> Result<Vec<Bytes>, ParquetError> {
+        let file = self.open().await?.file;
+        let blocks = self.files.blocks().as_ref();
+        let mut wanted: Vec<Cid> =
+            ranges.iter().flat_map(|range| file.leaves_in(range)).map(|leaf| leaf.cid).collect();
+        wanted.dedup();
+        if wanted.len() > 1 {
+            // Fetched together; the reads below then find them in memory. The result is held so
+            // that they are, even where nothing caches.
+            let held =
+                blocks.get_many(&wanted).await.map_err(UnixFsError::from).map_err(external)?;
+            let near = Held { blocks, held: &held };
+            return read_each(&file, &near, ranges).await;
+        }
+        read_each(&file, blocks, ranges).await
+    }
+
+    /// Keeps the error of a block for whoever ends the statement.
+    fn note<T>(&self, result: Result<T, ParquetError>) -> Result<T, ParquetError> {
+        result.map_err(|error| match error {
+            ParquetError::External(source) => match source.downcast::<QueryError>() {
+                Ok(query) => {
+                    let text = query.to_string();
+                    let mut first = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+                    first.get_or_insert(*query);
+                    ParquetError::General(text)
+                }
+                Err(source) => ParquetError::External(source),
+            },
+            other => other,
+        })
+    }
+}
+
+async fn read_each(
+    file: &FileReader,
+    blocks: &dyn Blocks,
+    ranges: &[Range<u64>],
+) -> Result<Vec<Bytes>, ParquetError> {
+    let mut out = Vec::with_capacity(ranges.len());
+    for range in ranges {
+        out.push(file.read(blocks, range.clone()).await.map_err(external)?);
+    }
+    Ok(out)
+}
+
+impl AsyncFileReader for PartReader {
+    fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, parquet::errors::Result<Bytes>> {
+        async move {
+            let ranges = [range];
+            self.metrics.bytes_scanned.add(total(&ranges));
+            let read = self.read(&ranges).await;
+            Ok(self.note(read)?.pop().unwrap_or_default())
+        }
+        .boxed()
+    }
+
+    fn get_byte_ranges(
+        &mut self,
+        ranges: Vec<Range<u64>>,
+    ) -> BoxFuture<'_, parquet::errors::Result<Vec<Bytes>>> {
+        async move {
+            self.metrics.bytes_scanned.add(total(&ranges));
+            let read = self.read(&ranges).await;
+            self.note(read)
+        }
+        .boxed()
+    }
+
+    fn get_metadata<'a>(
+        &'a mut self,
+        _options: Option<&'a ArrowReaderOptions>,
+    ) -> BoxFuture<'a, parquet::errors::Result<Arc<ParquetMetaData>>> {
+        async move {
+            let open = self.open().await;
+            Ok(self.note(open)?.metadata)
+        }
+        .boxed()
+    }
+}
+
+fn total(ranges: &[Range<u64>]) -> usize {
+    let bytes: u64 = ranges.iter().map(|range| range.end - range.start).sum();
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+/// Blocks that were just fetched, before those they came from.
+#[derive(Debug)]
+struct Held<'a> {
+    blocks: &'a dyn Blocks,
+    held: &'a [cidlake_block::Block],
+}
+
+#[async_trait::async_trait]
+impl Blocks for Held<'_> {
+    async fn get(&self, cid: &Cid) -> Result<cidlake_block::Block, cidlake_block::BlocksError> {
+        match self.held.iter().find(|block| block.cid() == cid) {
+            Some(block) => Ok(block.clone()),
+            None => self.blocks.get(cid).await,
+        }
+    }
+
+    async fn has(&self, cid: &Cid) -> Result<bool, cidlake_block::BlocksError> {
+        self.blocks.has(cid).await
+    }
+
+    async fn put_many(
+        &self,
+        blocks: Vec<cidlake_block::Block>,
+    ) -> Result<cidlake_block::PutReport, cidlake_block::BlocksError> {
+        self.blocks.put_many(blocks).await
+    }
+}

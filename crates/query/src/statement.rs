@@ -1,0 +1,244 @@
+//! The text of a statement, parsed under limits: what is planned cannot nest deeper than the stack
+//! of a thread bears. What a plan may do is checked by the engine, not here.
+//!
+//! The parser limits brackets and subqueries by itself. A chain such as `a + a + …` it reads in a
+//! loop, and out comes a tree as deep as the chain is long, which every later step walks by
+//! recursion: the end of the stack would be the end of the process.
+
+use std::ops::ControlFlow;
+
+use datafusion::sql::parser::{DFParserBuilder, Statement};
+use datafusion::sql::sqlparser::ast::visit_relations;
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::keywords::Keyword;
+use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
+
+use crate::error::QueryError;
+
+/// Longest chain of operators. A stack of 2 MiB bore more than twice as many.
+const OPERATORS_MAX: usize = 400;
+/// Most queries and joins, and most tables, of one statement. A stack of 2 MiB bore twice as many.
+const QUERIES_MAX: usize = 150;
+/// Names joined by points up to this many are one name; each further point is an operator.
+const POINTS_MAX: usize = 4;
+
+/// Keywords that lengthen a chain.
+const OPERATORS: [Keyword; 20] = [
+    Keyword::AND,
+    Keyword::AT,
+    Keyword::BETWEEN,
+    Keyword::COLLATE,
+    Keyword::DISTINCT,
+    Keyword::DIV,
+    Keyword::ESCAPE,
+    Keyword::ILIKE,
+    Keyword::IN,
+    Keyword::IS,
+    Keyword::LIKE,
+    Keyword::NOT,
+    Keyword::NOTNULL,
+    Keyword::OR,
+    Keyword::OVERLAPS,
+    Keyword::REGEXP,
+    Keyword::RLIKE,
+    Keyword::SIMILAR,
+    Keyword::WHEN,
+    Keyword::XOR,
+];
+
+/// Keywords that begin a query or a join, or stand before one.
+const QUERIES: [Keyword; 11] = [
+    Keyword::DESCRIBE,
+    Keyword::EXCEPT,
+    Keyword::EXPLAIN,
+    Keyword::INTERSECT,
+    Keyword::JOIN,
+    Keyword::LATERAL,
+    Keyword::MATCH_RECOGNIZE,
+    Keyword::PIVOT,
+    Keyword::SELECT,
+    Keyword::UNION,
+    Keyword::UNPIVOT,
+];
+
+/// Parses exactly one statement; brackets and subqueries nest no deeper than `depth_max`.
+pub(crate) fn parse(sql: &str, depth_max: usize) -> Result<Statement, QueryError> {
+    let tokens = checked_tokens(sql)?;
+    let mut parser = DFParserBuilder::new(tokens).with_recursion_limit(depth_max).build()?;
+    let mut statements = parser.parse_statements()?;
+    match (statements.pop_front(), statements.is_empty()) {
+        (Some(statement), true) if tables_of(&statement) > QUERIES_MAX => {
+            Err(too_large(QUERIES_MAX, "tables"))
+        }
+        (Some(statement), true) => Ok(statement),
+        (None, _) => Err(QueryError::Sql { message: "there is no statement".to_owned() }),
+        (Some(_), false) => Err(QueryError::Forbidden {
+            what: format!("{} statements in one call", statements.len() + 1),
+        }),
+    }
+}
+
+/// Refuses an expression whose tree could be too deep, before it is parsed.
+pub(crate) fn check_text(sql: &str) -> Result<(), QueryError> {
+    checked_tokens(sql).map(drop)
+}
+
+fn checked_tokens(sql: &str) -> Result<Vec<TokenWithSpan>, QueryError> {
+    let tokens = Tokenizer::new(&GenericDialect {}, sql)
+        .tokenize_with_location()
+        .map_err(|error| QueryError::Sql { message: error.to_string() })?;
+    let begins_query =
+        |token: &Token| matches!(token, Token::Word(word) if QUERIES.contains(&word.keyword));
+    if tokens.iter().filter(|token| begins_query(&token.token)).count() > QUERIES_MAX {
+        return Err(too_large(QUERIES_MAX, "queries and joins"));
+    }
+    if longest_chain(&tokens) > OPERATORS_MAX {
+        return Err(too_large(OPERATORS_MAX, "operators in one chain"));
+    }
+    Ok(tokens)
+}
+
+fn too_large(limit: usize, what: &str) -> QueryError {
+    let message = format!(
+        "the statement has more than {limit} {what}; write a list of values as IN (…), or split it"
+    );
+    QueryError::Sql { message }
+}
+
+/// One pair of brackets: the chain that is being read, and the longest that a comma has ended.
+#[derive(Default)]
+struct Level {
+    chain: usize,
+    longest: usize,
+}
+
+impl Level {
+    fn depth(&self) -> usize {
+        self.longest.max(self.chain)
+    }
+}
+
+/// An upper bound of how deep expressions nest by their operators. Commas part siblings, which
+/// nest no deeper for being many; what is in brackets lengthens the chain that it stands in.
+fn longest_chain(tokens: &[TokenWithSpan]) -> usize {
+    let mut open: Vec<Level> = Vec::new();
+    let mut level = Level::default();
+    let mut points = 0;
+    for token in tokens.iter().map(|token| &token.token) {
+        match token {
+            Token::LParen | Token::LBracket | Token::LBrace => {
+                level.chain += usize::from(*token != Token::LParen);
+                open.push(std::mem::take(&mut level));
+            }
+            Token::RParen | Token::RBracket | Token::RBrace => {
+                let inside = level.depth();
+                level = open.pop().unwrap_or_default();
+                level.chain += inside;
+            }
+            Token::Comma | Token::SemiColon => {
+                level.longest = level.depth();
+                level.chain = 0;
+            }
+            Token::Period => {
+                points += 1;
+                level.chain += usize::from(points > POINTS_MAX);
+            }
+            token => level.chain += usize::from(is_operator(token)),
+        }
+        let in_name = matches!(token, Token::Period | Token::Word(_) | Token::Whitespace(_));
+        if !in_name || is_operator(token) {
+            points = 0;
+        }
+    }
+    // Brackets that stay open are the parser's to complain about.
+    open.iter().chain([&level]).map(Level::depth).sum()
+}
+
+/// Whether a token may make a tree deeper: all but names, literals and what parts them.
+fn is_operator(token: &Token) -> bool {
+    match token {
+        Token::Word(word) => OPERATORS.contains(&word.keyword),
+        Token::EOF
+        | Token::Whitespace(_)
+        | Token::Period
+        | Token::Placeholder(_)
+        | Token::Number(_, _)
+        | Token::SingleQuotedString(_)
+        | Token::DoubleQuotedString(_)
+        | Token::DollarQuotedString(_)
+        | Token::NationalStringLiteral(_)
+        | Token::EscapedStringLiteral(_)
+        | Token::UnicodeStringLiteral(_)
+        | Token::HexStringLiteral(_) => false,
+        _ => true,
+    }
+}
+
+/// How many tables a statement names, each as often as it does: a list of tables behind FROM is a
+/// chain of joins.
+fn tables_of(statement: &Statement) -> usize {
+    match statement {
+        Statement::Statement(statement) => {
+            let mut tables = 0;
+            let _ = visit_relations(statement.as_ref(), |_| {
+                tables += 1;
+                ControlFlow::<()>::Continue(())
+            });
+            tables
+        }
+        Statement::Explain(explain) => tables_of(&explain.statement),
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    const DEPTH: usize = 50;
+
+    /// What makes a deep tree: a beginning, what is repeated, an end.
+    const CHAINS: [(&str, &str, &str); 12] = [
+        ("SELECT 1", " + 1", ""),
+        ("SELECT 1 WHERE true", " OR x = 1", ""),
+        ("SELECT 1", "::INT", ""),
+        ("SELECT x", "[1]", ""),
+        ("SELECT (x)", ".a", ""),
+        ("SELECT x", " IS NULL", ""),
+        ("SELECT x", " AT TIME ZONE 'UTC'", ""),
+        ("SELECT 1", " + (1 + 1)", ""),
+        ("SELECT 1", " UNION ALL SELECT 1", ""),
+        ("SELECT 1 FROM t", " CROSS JOIN t", ""),
+        ("SELECT 1 FROM t", ", t", ""),
+        ("", "EXPLAIN ", "SELECT 1"),
+    ];
+
+    #[test]
+    fn chains_that_the_stack_would_not_bear_are_refused() {
+        for (first, more, last) in CHAINS {
+            let long = format!("{first}{}{last}", more.repeat(100_000));
+            let error = parse(&long, DEPTH).unwrap_err();
+            assert!(error.to_string().contains("more than"), "{more}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_people_write_is_parsed() {
+        for (first, more, last) in CHAINS {
+            let short = format!("{first}{}{last}", more.repeat(3));
+            assert!(parse(&short, DEPTH).is_ok(), "{short}");
+        }
+        let many = "-1, a.b + c.d, 'x'::TEXT, ".repeat(5000);
+        assert!(parse(&format!("SELECT 1 FROM a.b WHERE x IN ({many} 0)"), DEPTH).is_ok());
+        let names = "t.a, u.b, ".repeat(500);
+        assert!(parse(&format!("SELECT {names} u.c FROM t"), DEPTH).is_ok());
+    }
+
+    #[test]
+    fn one_statement_a_call() {
+        assert!(parse("SELECT 1;", DEPTH).is_ok());
+        for wrong in ["", "SELECT 1; SELECT 2", "SELEC 1", "SELECT 'a"] {
+            assert!(parse(wrong, DEPTH).is_err(), "{wrong}");
+        }
+    }
+}

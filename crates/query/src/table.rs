@@ -1,0 +1,264 @@
+//! A version of a table as the SQL engine sees it: parts that can be pruned, planned into one
+//! scan, and read from blocks.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use async_trait::async_trait;
+use cidlake_block::{Blocks, Cid};
+use cidlake_catalog::{Commit, Part, decode_part_list};
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::{DFSchema, Statistics};
+use datafusion::datasource::TableType;
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::logical_expr::utils::conjunction;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
+use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
+use datafusion::physical_plan::ExecutionPlan;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+
+use crate::error::QueryError;
+use crate::layout::{canonical_schema, schema_from_bytes};
+use crate::object_store::{lake_url, object_meta};
+use crate::part_files::{FirstFailure, OpenFile, PartFiles, Readers};
+use crate::prune::{PartStatistics, part_statistics};
+
+/// A commit with its parts: one version of a table, ready to be read.
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// The commit.
+    pub commit: Commit,
+    /// The schema that the user gave.
+    pub schema: SchemaRef,
+    /// The parts, in row order.
+    pub parts: Arc<[Part]>,
+}
+
+impl Table {
+    /// Makes a table of a commit and its parts.
+    ///
+    /// # Errors
+    /// When the commit's schema cannot be read.
+    pub fn new(commit: Commit, parts: Vec<Part>) -> Result<Self, QueryError> {
+        let schema = schema_from_bytes(&commit.schema)?;
+        Ok(Self { commit, schema, parts: parts.into() })
+    }
+
+    /// Reads the parts of a commit.
+    ///
+    /// # Errors
+    /// When a part list cannot be had or read.
+    pub async fn load(blocks: &dyn Blocks, commit: Commit) -> Result<Self, QueryError> {
+        let mut parts = Vec::new();
+        for link in &commit.parts {
+            let list = decode_part_list(&blocks.get(&link.cid).await?);
+            parts.extend(list.map_err(|error| QueryError::Corrupt {
+                cid: link.cid,
+                detail: error.to_string(),
+            })?);
+        }
+        Self::new(commit, parts)
+    }
+}
+
+/// Which types a scan shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Types {
+    /// Those in which parts are stored, to be restored by the caller.
+    Canonical,
+    /// Those for computing: the user's for times and numbers, views for text and bytes.
+    Sql,
+}
+
+/// Parquet files under one schema, as a provider of the SQL engine.
+#[derive(Debug)]
+pub(crate) struct PartsProvider {
+    /// What the scan yields.
+    schema: SchemaRef,
+    /// What the files hold.
+    file_schema: SchemaRef,
+    parts: Arc<[Part]>,
+    /// Whether the files were written by others.
+    foreign: bool,
+    files: Arc<PartFiles>,
+    failure: FirstFailure,
+}
+
+impl PartsProvider {
+    /// Provides a table of the lake.
+    pub(crate) fn of_table(
+        table: &Table,
+        types: Types,
+        files: Arc<PartFiles>,
+        failure: FirstFailure,
+    ) -> Result<Self, QueryError> {
+        let file_schema = canonical_schema(&table.schema)?;
+        let schema = match types {
+            Types::Canonical => Arc::clone(&file_schema),
+            Types::Sql => sql_schema(&table.schema, &file_schema),
+        };
+        let parts = Arc::clone(&table.parts);
+        Ok(Self { schema, file_schema, parts, foreign: false, files, failure })
+    }
+
+    /// Provides one Parquet file that was not laid out here.
+    pub(crate) async fn of_file(
+        root: Cid,
+        files: Arc<PartFiles>,
+        failure: FirstFailure,
+    ) -> Result<Self, QueryError> {
+        let open = files.open(&root).await.map_err(|error| not_parquet(&root, error))?;
+        let OpenFile { file, metadata } = open;
+        let options = ArrowReaderOptions::new();
+        let read = ArrowReaderMetadata::try_new(Arc::clone(&metadata), options);
+        let schema = Arc::clone(read.map_err(|error| not_parquet(&root, error))?.schema());
+        let rows = u64::try_from(metadata.file_metadata().num_rows()).unwrap_or_default();
+        let part = Part {
+            cid: root,
+            rows,
+            bytes: file.len(),
+            tsize: 0,
+            partition: Vec::new(),
+            columns: Vec::new(),
+            rows_hash: None,
+        };
+        let (file_schema, parts) = (Arc::clone(&schema), Arc::new([part]));
+        Ok(Self { schema, file_schema, parts, foreign: true, files, failure })
+    }
+
+    /// Returns the parts that `filters` do not rule out.
+    fn kept(
+        &self,
+        state: &dyn Session,
+        filters: &[Expr],
+    ) -> datafusion::common::Result<Vec<&Part>> {
+        let all = || self.parts.iter().collect();
+        let Some(filter) = conjunction(filters.iter().cloned()) else { return Ok(all()) };
+        let schema = DFSchema::try_from(Arc::clone(&self.schema))?;
+        let filter = state.create_physical_expr(filter, &schema)?;
+        let builder = PruningPredicateBuilder::new().with_file_schema(Arc::clone(&self.schema));
+        let Some(predicate) = builder.build(filter) else {
+            return Ok(all());
+        };
+        // Where the filter cannot be computed on bounds, they rule nothing out.
+        let Ok(kept) = predicate.prune(&PartStatistics::new(&self.parts, &self.schema)) else {
+            return Ok(all());
+        };
+        Ok(self.parts.iter().zip(kept).filter_map(|(part, keep)| keep.then_some(part)).collect())
+    }
+
+    fn file(&self, part: &Part) -> PartitionedFile {
+        PartitionedFile::new_from_meta(object_meta(&part.cid.to_string(), part.bytes))
+            .with_arrow_schema(Arc::clone(&self.file_schema))
+            .with_statistics(Arc::new(part_statistics(part, &self.schema)))
+    }
+
+    /// Spreads parts over partitions: as many groups as threads, neighbours together.
+    fn groups(&self, kept: &[&Part], partitions: usize) -> Vec<FileGroup> {
+        let size = kept.len().div_ceil(partitions.max(1)).max(1);
+        kept.chunks(size)
+            .map(|parts| FileGroup::new(parts.iter().map(|part| self.file(part)).collect()))
+            .collect()
+    }
+}
+
+#[async_trait]
+impl TableProvider for PartsProvider {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> datafusion::common::Result<Vec<TableProviderFilterPushDown>> {
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> datafusion::common::Result<Arc<dyn ExecutionPlan>> {
+        let kept = self.kept(state, filters)?;
+        let statistics: Vec<Statistics> =
+            kept.iter().map(|part| part_statistics(part, &self.schema)).collect();
+        let statistics = Statistics::try_merge_iter(&statistics, &self.schema)?;
+        let readers = Readers::new(Arc::clone(&self.files), Arc::clone(&self.failure));
+        let mut options = state.table_options().parquet.clone();
+        if self.foreign && self.file_schema.fields().iter().any(|field| may_be_nan(field)) {
+            // Other writers leave NaN out of their bounds, and statements sort it above every
+            // number: rows that match would be skipped.
+            options.global.pruning = false;
+            options.global.enable_page_index = false;
+        }
+        let source = ParquetSource::new(Arc::clone(&self.schema))
+            .with_table_parquet_options(options)
+            .with_parquet_file_reader_factory(Arc::new(readers));
+        // A scan that may stop early reads part after part, so that it stops at the same rows
+        // each time.
+        let partitions = match limit {
+            Some(_) if filters.is_empty() => 1,
+            _ => state.config_options().execution.target_partitions,
+        };
+        let config = FileScanConfigBuilder::new(lake_url()?, Arc::new(source))
+            .with_file_groups(self.groups(&kept, partitions))
+            .with_statistics(statistics)
+            .with_projection_indices(projection.cloned())?
+            .with_limit(if filters.is_empty() { limit } else { None })
+            .with_preserve_order(partitions == 1)
+            .build();
+        Ok(DataSourceExec::from_data_source(config))
+    }
+}
+
+/// Returns the schema in which statements compute: every field nullable and plain, with the
+/// user's own types where they mean more than the stored ones.
+fn sql_schema(user: &SchemaRef, stored: &SchemaRef) -> SchemaRef {
+    let fields = user.fields().iter().zip(stored.fields()).map(|(user, stored)| {
+        let kind = match (user.data_type(), stored.data_type()) {
+            (
+                own @ (DataType::Timestamp(..)
+                | DataType::Duration(_)
+                | DataType::Date64
+                | DataType::Time32(_)
+                | DataType::Decimal32(..)
+                | DataType::Decimal64(..)),
+                _,
+            ) => own.clone(),
+            // Views are what the engine computes text in fastest.
+            (_, DataType::Utf8) => DataType::Utf8View,
+            (_, DataType::Binary) => DataType::BinaryView,
+            (_, stored) => stored.clone(),
+        };
+        Field::new(stored.name(), kind, true)
+    });
+    Arc::new(Schema::new(fields.collect::<Vec<Field>>()))
+}
+
+fn may_be_nan(field: &Field) -> bool {
+    match field.data_type() {
+        DataType::Dictionary(_, values) => values.is_floating(),
+        kind => kind.is_floating(),
+    }
+}
+
+pub(crate) fn not_parquet(root: &Cid, error: parquet::errors::ParquetError) -> QueryError {
+    match error {
+        parquet::errors::ParquetError::External(source) => match source.downcast::<QueryError>() {
+            Ok(own) => *own,
+            Err(other) => QueryError::External(other),
+        },
+        other => {
+            QueryError::bad_input(&root.to_string(), "", format!("not a Parquet file: {other}"))
+        }
+    }
+}
