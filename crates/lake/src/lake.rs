@@ -1,0 +1,285 @@
+//! [`Lake`]: one open lake, its view of the catalog, and how that view changes.
+//!
+//! The catalog is replayed from the log and follows it: other processes commit to the same lake,
+//! and [`Lake::refresh`] takes in what they did. A change is drafted against the view, made
+//! durable, and drafted anew when somebody else was first; nothing is ever taken from a reader.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use cidlake_block::{Block, Blocks, Cid};
+use cidlake_catalog::{Catalog, Change, Key, SignedDelta};
+use cidlake_query::{Engine, EngineOptions};
+use cidlake_store::disk::RealDisk;
+use cidlake_store::{CommitError, Expect, Lsn, Options, Payload, Store};
+
+use crate::blocks::{LakeBlocks, blocking};
+use crate::clock::now_ms;
+use crate::error::{DAMAGE_HINT, Error, ErrorKind};
+use crate::key;
+use crate::settings::Settings;
+
+/// Parsed footers kept in memory.
+const FOOTER_CACHE_BYTES: usize = 64 << 20;
+/// How often a change is drafted anew when other writers keep being first.
+const DRAFTS_MAX: u32 = 1_000;
+
+/// Whether opening may make a lake where there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Open {
+    /// Make the lake if the folder holds none.
+    Create,
+    /// The lake must be there.
+    Existing,
+}
+
+/// An open lake. Clones share it.
+#[derive(Clone)]
+pub struct Lake {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) settings: Settings,
+    pub(crate) store: Arc<Store>,
+    pub(crate) blocks: Arc<dyn Blocks>,
+    pub(crate) engine: Engine,
+    key: OnceLock<Key>,
+    /// Held only while the view is read or advanced; never across a sync of the disk. A plain
+    /// mutex, because every holder is on a blocking thread.
+    view: Mutex<View>,
+    /// Held while a change is drafted and made durable, so that changes of this process queue up
+    /// instead of overtaking each other.
+    writer: Mutex<()>,
+}
+
+/// What the log says, up to one record.
+#[derive(Default)]
+pub(crate) struct View {
+    pub(crate) catalog: Catalog,
+    pub(crate) pins: BTreeMap<Cid, Option<String>>,
+    /// Commits that deltas have named, by the content they hold; filled when first asked.
+    pub(crate) commits_by_content: BTreeMap<Cid, Cid>,
+    /// Commits not yet in `commits_by_content`.
+    pub(crate) commits_unread: Vec<Cid>,
+    pub(crate) deltas: u64,
+    last: Lsn,
+}
+
+/// What a drafted change wants done: changes of names, pins, and the blocks they stand on.
+#[derive(Default)]
+pub(crate) struct Draft {
+    pub(crate) changes: Vec<Change>,
+    pub(crate) pins: Vec<(Cid, Option<String>)>,
+    pub(crate) blocks: Vec<Block>,
+}
+
+impl fmt::Debug for Lake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lake").field("path", &self.inner.settings.path).finish_non_exhaustive()
+    }
+}
+
+impl Lake {
+    /// Opens the lake that `settings` name.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none and `open` is [`Open::Existing`]; `Unavailable` when its
+    /// format is newer than this program; `Corrupt` when its log is damaged in the middle.
+    pub async fn open(settings: Settings, open: Open) -> Result<Self, Error> {
+        blocking(move || Self::open_blocking(settings, open)).await
+    }
+
+    fn open_blocking(settings: Settings, open: Open) -> Result<Self, Error> {
+        let mut seed = [0_u8; 16];
+        key::fill_random(&mut seed)?;
+        let options = Options {
+            create: open == Open::Create,
+            cache_bytes_max: settings.cache_bytes_max,
+            seed,
+            ..Options::default()
+        };
+        let store = Arc::new(Store::open(Arc::new(RealDisk), &settings.path, options)?);
+        let blocks: Arc<dyn Blocks> = Arc::new(LakeBlocks::new(Arc::clone(&store)));
+        let engine = Engine::new(
+            Arc::clone(&blocks),
+            EngineOptions {
+                memory_bytes_max: settings.memory_bytes_max,
+                threads: settings.threads,
+                footer_cache_bytes: FOOTER_CACHE_BYTES,
+            },
+        )?;
+        let inner = Inner {
+            settings,
+            store,
+            blocks,
+            engine,
+            key: OnceLock::new(),
+            view: Mutex::default(),
+            writer: Mutex::default(),
+        };
+        drop(inner.refresh()?);
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Returns the lake's folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.inner.settings.path
+    }
+
+    /// Leaves the lake: what this process wrote and did not commit is synced, its pack is left
+    /// for the next writer.
+    ///
+    /// # Errors
+    /// `Unavailable` when the disk refuses.
+    pub async fn close(&self) -> Result<(), Error> {
+        self.blocking(|inner| Ok(inner.store.close()?)).await
+    }
+
+    /// Runs `work` on a blocking thread with the lake's insides.
+    pub(crate) async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Inner) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let inner = Arc::clone(&self.inner);
+        blocking(move || work(&inner)).await
+    }
+}
+
+impl Inner {
+    /// Returns the user's key, reading or making its file the first time.
+    pub(crate) fn key(&self) -> Result<&Key, Error> {
+        if let Some(key) = self.key.get() {
+            return Ok(key);
+        }
+        let key = key::load_or_create(&self.settings.key_file)?;
+        Ok(self.key.get_or_init(|| key))
+    }
+
+    /// Takes in what was committed since the last time, by anyone, and returns the view.
+    pub(crate) fn refresh(&self) -> Result<MutexGuard<'_, View>, Error> {
+        let mut view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
+        for record in self.store.records_after(view.last)? {
+            view.take(&self.store, record.payload)?;
+            view.last = record.lsn;
+        }
+        Ok(view)
+    }
+
+    /// Reads a block that the catalog refers to; its absence is damage.
+    pub(crate) fn block(&self, cid: &Cid) -> Result<Block, Error> {
+        required_block(&self.store, cid)
+    }
+
+    /// Makes a change durable: `draft` looks at the newest view and says what to do, and is asked
+    /// again when another writer was first. Returns what was asked last and the bytes newly
+    /// written for the change itself.
+    ///
+    /// `draft` returning `None` means that there is nothing to do.
+    pub(crate) fn change<T>(
+        &self,
+        mut draft: impl FnMut(&View) -> Result<(T, Option<Draft>), Error>,
+    ) -> Result<(T, u64), Error> {
+        let _queue = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut new_bytes = 0;
+        for _ in 0..DRAFTS_MAX {
+            let (value, wanted, delta, last) = {
+                let view = self.refresh()?;
+                let (value, wanted) = draft(&view)?;
+                let Some(wanted) = wanted else {
+                    return Ok((value, new_bytes));
+                };
+                let delta = self.sign(&view, &wanted)?;
+                (value, wanted, delta, view.last)
+            };
+            new_bytes += self.store.put(&wanted.blocks)?.new_bytes;
+            let mut records = Vec::with_capacity(1 + wanted.pins.len());
+            if let Some(delta) = &delta {
+                new_bytes += self.store.put(std::slice::from_ref(delta.block()))?.new_bytes;
+                records.push(Payload::Delta { delta: *delta.cid() });
+            }
+            records.extend(wanted.pins.into_iter().map(|(cid, name)| Payload::Pin { cid, name }));
+            match self.store.commit(records, Expect::Last(last)) {
+                Ok(_) => {
+                    drop(self.refresh()?);
+                    return Ok((value, new_bytes));
+                }
+                Err(CommitError::Behind { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Error::new(
+            ErrorKind::Conflict,
+            format!("other writers were first {DRAFTS_MAX} times in a row"),
+        )
+        .with_hint("try again when the lake is less busy"))
+    }
+
+    /// Signs the delta for the changes of `wanted`, where it has any.
+    fn sign(&self, view: &View, wanted: &Draft) -> Result<Option<SignedDelta>, Error> {
+        if wanted.changes.is_empty() {
+            return Ok(None);
+        }
+        let key = self.key()?;
+        let delta = view.catalog.draft(wanted.changes.clone(), key.id(), now_ms());
+        let signed = SignedDelta::sign(delta, key).map_err(|error| {
+            Error::internal("a change of the catalog could not be encoded").with_source(error)
+        })?;
+        Ok(Some(signed))
+    }
+}
+
+impl View {
+    /// Applies one committed record.
+    fn take(&mut self, store: &Store, payload: Payload) -> Result<(), Error> {
+        match payload {
+            Payload::Delta { delta } => self.take_delta(store, &delta),
+            Payload::Pin { cid, name } => {
+                self.commits_unread.push(cid);
+                self.pins.insert(cid, name);
+                Ok(())
+            }
+            Payload::Unpin { cid } => {
+                self.pins.remove(&cid);
+                Ok(())
+            }
+        }
+    }
+
+    fn take_delta(&mut self, store: &Store, cid: &Cid) -> Result<(), Error> {
+        if self.catalog.contains(cid) {
+            return Ok(());
+        }
+        let block = required_block(store, cid)?;
+        let delta = SignedDelta::decode(&block).map_err(|error| {
+            Error::corrupt(format!("the catalog's delta {cid} cannot be read")).with_source(error)
+        })?;
+        self.catalog.apply(&delta).map_err(|error| {
+            Error::corrupt(format!("the catalog's delta {cid} does not fit the log"))
+                .with_source(error)
+        })?;
+        self.deltas += 1;
+        let commits: BTreeSet<Cid> = delta
+            .delta()
+            .changes
+            .iter()
+            .filter_map(|change| match change {
+                Change::Set { commit, .. } => Some(*commit),
+                Change::Unset { .. } => None,
+            })
+            .collect();
+        self.commits_unread.extend(commits);
+        Ok(())
+    }
+}
+
+/// Reads a block that must be there.
+pub(crate) fn required_block(store: &Store, cid: &Cid) -> Result<Block, Error> {
+    store.get(cid)?.ok_or_else(|| {
+        Error::corrupt(format!("block {cid}, which the lake refers to, is missing"))
+            .with_hint(DAMAGE_HINT)
+    })
+}

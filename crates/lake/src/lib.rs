@@ -1,0 +1,81 @@
+//! The facade of cidlake: everything a front end may ask of a lake, one async method each.
+//!
+//! [`Lake`] opens a folder, keeps its catalog in view, and offers `store`, `get`, `sql`,
+//! `datasets`, `show`, `add`, `cat`, `export` and the rest as methods that take and return plain
+//! values. This crate owns what the floors below must not have: the clock, randomness, the user's
+//! settings, the runtime, and the one seam between the synchronous store and the async query
+//! engine (`blocks.rs`). It deliberately does not parse command lines, speak a protocol or print.
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = std::env::temp_dir().join(format!("cidlake-doc-{}", std::process::id()));
+//! use cidlake::{Lake, Open, Overrides, Settings, Source, StoreRequest};
+//! # let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+//! # runtime.block_on(async {
+//! let key_file = folder.join("key");
+//! let settings = Settings::load(Overrides {
+//!     lake: Some(folder.join("lake")),
+//!     key_file: Some(key_file),
+//!     ..Overrides::default()
+//! })?;
+//! let lake = Lake::open(settings, Open::Create).await?;
+//!
+//! let csv = Source::Bytes { label: "people.csv".into(), data: "id,name\n1,Ada\n2,Bob\n".into() };
+//! let request = StoreRequest {
+//!     sources: vec![csv],
+//!     name: Some("people".into()),
+//!     ..StoreRequest::default()
+//! };
+//! let stored = lake.store(request, cidlake::no_progress()).await?;
+//! assert_eq!(stored.rows, 2);
+//!
+//! let rows = lake.sql("SELECT name FROM people WHERE id = 2", Default::default()).await?;
+//! let batches = rows.collect().await?;
+//! assert_eq!(batches[0].num_rows(), 1);
+//! # Ok::<(), cidlake::Error>(())
+//! # })?;
+//! # std::fs::remove_dir_all(&folder)?;
+//! # Ok(())
+//! # }
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod archive;
+mod blocks;
+mod check;
+mod clock;
+mod datasets;
+mod error;
+mod files;
+mod filters;
+mod history;
+mod ingest;
+mod key;
+mod lake;
+mod progress;
+mod read;
+mod rows;
+mod settings;
+mod single_file;
+mod store;
+mod vfs;
+
+pub use archive::{Exported, Imported};
+pub use check::{CacheStats, Damage, FsckReport, Health, WalStatus};
+pub use cidlake_block::{Base, Cid, format_cid, parse_cid};
+pub use cidlake_catalog::Name;
+pub use cidlake_query::{Format, arrow, emit};
+pub use datasets::{ColumnInfo, DatasetInfo, Dropped, PartInfo, Renamed, Shown, ShownKind};
+pub use error::{Error, ErrorKind};
+pub use files::{AddSource, Added, ByteStream, FileInfo, FileKind, LsEntry};
+pub use filters::filter_expression;
+pub use ingest::{BatchSource, Source};
+pub use lake::{Lake, Open};
+pub use progress::{Progress, ProgressEvent, Unit, no_progress};
+pub use read::{GetOptions, SqlOptions};
+pub use rows::{Rows, emit_rows};
+pub use settings::{Overrides, Settings};
+pub use single_file::AsFile;
+pub use store::{StoreRequest, Stored};
+pub use vfs::{VfsEntry, VfsKind};

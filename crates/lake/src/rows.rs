@@ -1,0 +1,142 @@
+//! Rows on their way out: a stream of record batches with our errors, and writing them in a format.
+
+use std::io::Write;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use cidlake_query::arrow::datatypes::SchemaRef;
+use cidlake_query::arrow::record_batch::RecordBatch;
+use cidlake_query::{Format, GoOn, QueryError, emit};
+use futures::{Stream, StreamExt as _};
+
+use crate::error::{Error, ErrorKind};
+
+/// The answer of a read: batches that arrive as they are asked for. Dropping it stops the work.
+pub struct Rows {
+    schema: SchemaRef,
+    stream: Pin<Box<dyn Stream<Item = Result<RecordBatch, Error>> + Send>>,
+}
+
+impl std::fmt::Debug for Rows {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rows").field("schema", &self.schema).finish_non_exhaustive()
+    }
+}
+
+impl Rows {
+    /// Wraps an engine's rows; with `deadline` the stream fails once that moment has passed.
+    pub(crate) fn new(rows: cidlake_query::Rows, deadline: Option<Deadline>) -> Self {
+        let cidlake_query::Rows { schema, stream } = rows;
+        let stream = stream.map(|batch| batch.map_err(|error| QueryError::from(error).into()));
+        match deadline {
+            None => Self { schema, stream: Box::pin(stream) },
+            Some(deadline) => Self { schema, stream: Box::pin(deadline.guard(Box::pin(stream))) },
+        }
+    }
+
+    /// Returns the schema of every batch.
+    #[must_use]
+    pub fn schema(&self) -> SchemaRef {
+        SchemaRef::clone(&self.schema)
+    }
+
+    /// Returns the next batch, or `None` after the last.
+    ///
+    /// # Errors
+    /// Whatever stopped the query: a damaged block, memory or time over.
+    pub async fn next(&mut self) -> Result<Option<RecordBatch>, Error> {
+        self.stream.next().await.transpose()
+    }
+
+    /// Returns all batches. Holds them in memory: for small answers.
+    ///
+    /// # Errors
+    /// As [`Self::next`].
+    pub async fn collect(mut self) -> Result<Vec<RecordBatch>, Error> {
+        let mut batches = Vec::new();
+        while let Some(batch) = self.next().await? {
+            batches.push(batch);
+        }
+        Ok(batches)
+    }
+}
+
+/// The moment at which a statement has run long enough.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline {
+    at: tokio::time::Instant,
+    limit_ms: u64,
+}
+
+impl Deadline {
+    /// Returns the deadline `limit_ms` from now.
+    pub(crate) fn after(limit_ms: u64) -> Self {
+        let at = tokio::time::Instant::now() + std::time::Duration::from_millis(limit_ms);
+        Self { at, limit_ms }
+    }
+
+    /// Returns what a plan asks while it works, for the stretches in which it never waits.
+    pub(crate) fn go_on(self) -> GoOn {
+        Arc::new(move || {
+            if tokio::time::Instant::now() < self.at {
+                Ok(())
+            } else {
+                Err(QueryError::Timeout { limit_ms: self.limit_ms })
+            }
+        })
+    }
+
+    /// Runs `work` until the deadline.
+    pub(crate) async fn limit<T>(
+        self,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        match tokio::time::timeout_at(self.at, work).await {
+            Ok(result) => result,
+            Err(_) => Err(self.passed()),
+        }
+    }
+
+    fn guard<S>(self, stream: S) -> impl Stream<Item = Result<RecordBatch, Error>> + Send
+    where
+        S: Stream<Item = Result<RecordBatch, Error>> + Send + Unpin,
+    {
+        futures::stream::unfold(Some(stream), move |stream| async move {
+            let mut stream = stream?;
+            match tokio::time::timeout_at(self.at, stream.next()).await {
+                Ok(item) => item.map(|item| (item, Some(stream))),
+                Err(_) => Some((Err(self.passed()), None)),
+            }
+        })
+    }
+
+    fn passed(self) -> Error {
+        Error::new(
+            ErrorKind::Unavailable,
+            format!("the statement ran longer than {} ms", self.limit_ms),
+        )
+        .with_hint("narrow it with WHERE or LIMIT, or allow more time (CIDLAKE_QUERY_TIMEOUT_MS)")
+    }
+}
+
+/// Writes `rows` to `out` as `format` and returns how many there were.
+///
+/// # Errors
+/// What stopped the rows, or the writer's failure as `Unavailable`.
+pub async fn emit_rows(
+    mut rows: Rows,
+    format: Format,
+    out: Box<dyn Write + Send>,
+) -> Result<u64, Error> {
+    // Waited for first: a statement that fails at once leaves nothing half written.
+    let mut next = rows.next().await?;
+    let mut writer = emit::writer(format, out, rows.schema())?;
+    let mut count = 0;
+    while let Some(batch) = next {
+        count += batch.num_rows() as u64;
+        writer.write(&batch)?;
+        next = rows.next().await?;
+    }
+    writer.finish()?;
+    Ok(count)
+}
