@@ -1,0 +1,32 @@
+//! `cidlake drop`: frees a name.
+
+use cidlake::{Error, Open};
+
+use super::Context;
+use crate::output::{fields, object};
+use crate::wire::DroppedWire;
+
+/// Free a dataset's name
+///
+/// The rows stay in the lake and are still had by the CID of the commit, which is printed.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  cidlake drop people")]
+pub(crate) struct DropArgs {
+    /// The dataset
+    #[arg(value_name = "NAME")]
+    name: String,
+}
+
+pub(super) async fn run(context: &Context, args: &DropArgs) -> Result<(), Error> {
+    let output = context.output()?;
+    let lake = context.open(Open::Existing).await?;
+    let dropped = lake.drop_dataset(&args.name).await?;
+    lake.close().await?;
+    let wire = DroppedWire::from(&dropped);
+    object(&output, &wire, std::slice::from_ref(&wire), || {
+        let commit = fields([("commit", dropped.commit.to_string())]);
+        format!("{} is dropped; its rows are still had by CID\n{commit}", dropped.name)
+    })
+}

@@ -1,0 +1,144 @@
+//! `cidlake store`: files in, one table with a CID out.
+
+use std::path::{Path, PathBuf};
+
+use cidlake::{Error, ErrorKind, Format, Open, Source, StoreRequest, Stored};
+
+use super::Context;
+use crate::output::{bytes, fields, object, plural};
+use crate::wire::StoredWire;
+
+/// Store files, folders or standard input as one table
+///
+/// Several sources become one table, in the order given; a folder stands for its files in the
+/// order of their names. The format is told from the first bytes and the name of each file.
+/// Storing the same rows again writes nothing.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  cidlake store people.csv --name people
+  cidlake store 2026/*.parquet --name sales.orders --metadata source=shop
+  cidlake store more.csv --name people --append
+  curl -s https://example.org/events | cidlake store - --input-format ndjson --name events")]
+pub(crate) struct StoreArgs {
+    /// Files or folders; - is standard input
+    #[arg(required = true, value_name = "SRC")]
+    sources: Vec<PathBuf>,
+    /// The dataset's name; without one the table is kept and had by its CID
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Put the rows behind those that the dataset has
+    #[arg(long)]
+    append: bool,
+    /// A word about the dataset, kept in the commit; may be given several times
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_and_value)]
+    metadata: Vec<(String, String)>,
+    /// The format of all sources: parquet, csv, json, ndjson or arrow
+    #[arg(long, value_name = "FORMAT")]
+    input_format: Option<Format>,
+    /// What this version is, in a sentence
+    #[arg(long, short, value_name = "TEXT")]
+    message: Option<String>,
+}
+
+pub(super) async fn run(context: &Context, args: StoreArgs) -> Result<(), Error> {
+    let output = context.output()?;
+    let request = StoreRequest {
+        sources: sources(args.sources)?,
+        name: args.name,
+        append: args.append,
+        metadata: args.metadata.into_iter().collect(),
+        input_format: args.input_format,
+        message: args.message,
+    };
+    let lake = context.open(Open::Create).await?;
+    let meter = context.meter("");
+    let stored = lake.store(request, meter.listener()).await?;
+    drop(meter);
+    lake.close().await?;
+    let wire = StoredWire::from(&stored);
+    object(&output, &wire, std::slice::from_ref(&wire), || people(&stored))?;
+    context.suggest(&output, &next(&stored));
+    Ok(())
+}
+
+fn sources(paths: Vec<PathBuf>) -> Result<Vec<Source>, Error> {
+    let stdin = |path: &Path| path.as_os_str() == "-";
+    if paths.iter().filter(|path| stdin(path.as_path())).count() > 1 {
+        return Err(Error::new(ErrorKind::Usage, "standard input can be read only once")
+            .with_hint("give - a single time"));
+    }
+    let source =
+        |path: PathBuf| if stdin(path.as_path()) { Source::Stdin } else { Source::Path(path) };
+    Ok(paths.into_iter().map(source).collect())
+}
+
+fn key_and_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("write KEY=VALUE".to_owned()),
+    }
+}
+
+fn people(stored: &Stored) -> String {
+    let name = stored.name.as_deref().unwrap_or("the table");
+    let did = if stored.unchanged { "is unchanged: " } else { "stored: " };
+    let size = format!(
+        "{}, {}, {}, {} ({} new)",
+        plural(stored.rows, "row"),
+        plural(stored.columns as u64, "column"),
+        plural(stored.parts, "part"),
+        bytes(stored.bytes),
+        bytes(stored.new_bytes),
+    );
+    let cids = [("cid", stored.cid.to_string()), ("commit", stored.commit.to_string())];
+    format!("{name} {did}{size}\n{}", fields(cids))
+}
+
+fn next(stored: &Stored) -> String {
+    match &stored.name {
+        Some(name) => format!("sql 'SELECT * FROM {} LIMIT 10'", in_sql(name)),
+        None => format!("get {} --limit 10", stored.cid),
+    }
+}
+
+/// Writes a dataset's name as SQL takes it: a hyphen needs quotes.
+pub(super) fn in_sql(name: &str) -> String {
+    let quote = |part: &str| {
+        if part.contains('-') { format!("\"{part}\"") } else { part.to_owned() }
+    };
+    name.split('.').map(quote).collect::<Vec<String>>().join(".")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use cidlake::{ErrorKind, Source};
+
+    use super::{in_sql, key_and_value, sources};
+
+    #[test]
+    fn a_dash_is_standard_input_once() {
+        let paths = |texts: &[&str]| texts.iter().map(PathBuf::from).collect::<Vec<PathBuf>>();
+        let read = sources(paths(&["a.csv", "-"])).unwrap();
+        assert!(matches!(read.as_slice(), [Source::Path(_), Source::Stdin]), "{read:?}");
+        let twice = sources(paths(&["-", "-"])).unwrap_err();
+        assert_eq!(twice.kind(), ErrorKind::Usage);
+    }
+
+    #[test]
+    fn metadata_is_split_at_the_first_equals_sign() {
+        let pair = |key: &str, value: &str| Ok((key.to_owned(), value.to_owned()));
+        assert_eq!(key_and_value("a=b=c"), pair("a", "b=c"));
+        assert_eq!(key_and_value("a="), pair("a", ""));
+        assert!(key_and_value("a").is_err());
+        assert!(key_and_value("=a").is_err());
+    }
+
+    #[test]
+    fn names_are_quoted_for_sql_where_needed() {
+        assert_eq!(in_sql("people"), "people");
+        assert_eq!(in_sql("my-shop.orders"), "\"my-shop\".orders");
+    }
+}
