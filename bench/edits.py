@@ -28,6 +28,13 @@ def cidlake(binary, lake, env, *arguments):
     return json.loads(done.stdout)
 
 
+def plain_text(table):
+    """Makes views of text plain, which pyarrow's kernels want."""
+    fields = [field.with_type(pa.string()) if field.type == pa.string_view() else field
+              for field in table.schema]
+    return table.cast(pa.schema(fields))
+
+
 def numbered_column(table):
     """The first integer column with many values, which is permuted by the update."""
     for index, field in enumerate(table.schema):
@@ -82,6 +89,7 @@ def main():
             table = pa.concat_tables([pq.read_table(file) for file in options.file])
         else:
             table = pq.read_table(generate(work, scale))
+        table = plain_text(table)
         results = measure(table, options.binary.resolve(), work, env)
     if options.json:
         options.json.write_text(json.dumps(results, indent=2))

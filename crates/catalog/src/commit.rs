@@ -21,7 +21,7 @@ use crate::wire::{self, FormatError, Version};
 pub struct Commit {
     /// The table's content: the part itself where there is one, else a folder of parts.
     pub content: Cid,
-    /// The layout of the parts, such as `parquet-0`.
+    /// The layout of the parts, such as `parquet-1`.
     pub profile: String,
     /// Rows of all parts.
     pub rows: u64,

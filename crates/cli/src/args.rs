@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::cmd::{
-    add, cat, completions, datasets, demo, drop, export, fsck, get, import, ls, mcp, rename, show,
-    sql, store,
+    add, cat, completions, dag, datasets, demo, drop, export, fsck, get, import, ls, mcp, rename,
+    show, sql, store,
 };
 use crate::exit::ErrorFormat;
 use crate::output::OutFormat;
@@ -17,7 +17,7 @@ use crate::output::OutFormat;
 /// The commands as the help lists them.
 const GROUPS: [(&str, &[&str]); 4] = [
     ("Tables", &["store", "get", "sql"]),
-    ("Datasets", &["datasets", "show", "rename", "drop"]),
+    ("Datasets", &["datasets", "show", "dag", "rename", "drop"]),
     ("Files and archives", &["add", "cat", "ls", "export", "import"]),
     ("The lake and this program", &["fsck", "mcp", "demo", "completions"]),
 ];
@@ -82,6 +82,7 @@ pub(crate) enum Command {
     Sql(sql::SqlArgs),
     Datasets(datasets::DatasetsArgs),
     Show(show::ShowArgs),
+    Dag(dag::DagArgs),
     Rename(rename::RenameArgs),
     Drop(drop::DropArgs),
     Add(add::AddArgs),

@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 
 use cidlake::{
-    Added, Cid, ColumnInfo, Damage, DatasetInfo, Dropped, Error, Exported, FileKind, FsckReport,
-    Imported, LsEntry, PartInfo, Renamed, Shown, ShownKind, Stored,
+    Added, AsFile, Cid, ColumnInfo, Damage, DatasetInfo, Dropped, Error, Exported, FileKind,
+    FsckReport, Imported, LsEntry, PartDag, PartInfo, Renamed, Shown, ShownKind, Stored,
 };
 use serde::Serialize;
 
@@ -239,6 +239,8 @@ pub(crate) struct ShownWire {
     pub(crate) time: Option<String>,
     pub(crate) message: Option<String>,
     pub(crate) profile: Option<String>,
+    pub(crate) logical_hash: Option<String>,
+    pub(crate) cut_columns: Vec<String>,
     pub(crate) partition_columns: Vec<String>,
     pub(crate) conflicts: Vec<String>,
 }
@@ -266,6 +268,8 @@ impl From<&Shown> for ShownWire {
             time: shown.time_ms.map(moment),
             message: shown.message.clone(),
             profile: shown.profile.clone(),
+            logical_hash: shown.logical_hash.clone(),
+            cut_columns: shown.cut_columns.clone(),
             partition_columns: shown.partition_columns.clone(),
             conflicts: texts(&shown.conflicts),
         }
@@ -353,6 +357,54 @@ impl From<&LsEntry> for EntryWire {
                 FileKind::Symlink => "symlink",
             },
         }
+    }
+}
+
+record! {
+    /// One leaf in the answer of `dag`.
+    LeafWire {
+        part: u64,
+        part_cid: String,
+        cid: String,
+        offset: u64,
+        bytes: u64,
+        holds: &'static str,
+        column: Option<String>,
+        pages: u64,
+    }
+}
+
+impl LeafWire {
+    /// Returns the leaves of part number `ordinal`.
+    pub(crate) fn of_part((ordinal, part): (usize, &PartDag)) -> Vec<Self> {
+        let leaves = part.leaves.iter().map(|leaf| Self {
+            part: ordinal as u64,
+            part_cid: part.cid.to_string(),
+            cid: leaf.cid.to_string(),
+            offset: leaf.offset,
+            bytes: leaf.bytes,
+            holds: leaf.kind.name(),
+            column: leaf.column.clone(),
+            pages: leaf.pages,
+        });
+        leaves.collect()
+    }
+}
+
+record! {
+    /// The answer of `show --as-file`.
+    AsFileWire {
+        success: bool,
+        cid: String,
+        bytes: u64,
+        new_bytes: u64,
+    }
+}
+
+impl From<&AsFile> for AsFileWire {
+    fn from(file: &AsFile) -> Self {
+        let AsFile { cid, bytes, new_bytes } = *file;
+        Self { success: true, cid: cid.to_string(), bytes, new_bytes }
     }
 }
 

@@ -114,10 +114,22 @@ impl Inner {
     /// Returns the newest known commit whose content is `content`.
     fn commit_of_content(&self, content: &Cid) -> Result<Option<Cid>, Error> {
         let mut view = self.refresh()?;
-        let unread = std::mem::take(&mut view.commits_unread);
-        for cid in unread {
+        let mut older = Vec::new();
+        for cid in std::mem::take(&mut view.commits_unread) {
             if let Some(commit) = self.commit_if_any(&cid)? {
                 view.commits_by_content.insert(commit.content, cid);
+                view.commits_known.insert(cid);
+                older.extend(commit.parents);
+            }
+        }
+        // History that came with an import was never a head here.
+        while let Some(cid) = older.pop() {
+            if !view.commits_known.insert(cid) {
+                continue;
+            }
+            if let Some(commit) = self.commit_if_any(&cid)? {
+                view.commits_by_content.entry(commit.content).or_insert(cid);
+                older.extend(commit.parents);
             }
         }
         Ok(view.commits_by_content.get(content).copied())

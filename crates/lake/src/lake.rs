@@ -62,6 +62,8 @@ pub(crate) struct View {
     pub(crate) pins: BTreeMap<Cid, Option<String>>,
     /// Commits that deltas have named, by the content they hold; filled when first asked.
     pub(crate) commits_by_content: BTreeMap<Cid, Cid>,
+    /// Commits that are in `commits_by_content`, or were when another took their place.
+    pub(crate) commits_known: BTreeSet<Cid>,
     /// Commits not yet in `commits_by_content`.
     pub(crate) commits_unread: Vec<Cid>,
     pub(crate) deltas: u64,

@@ -5,6 +5,7 @@
 //! garbage collection may take. The number of row groups in memory is bounded.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
@@ -23,6 +24,9 @@ use crate::history::{Found, parse_name};
 use crate::ingest::{self, Opened, Source};
 use crate::lake::{Draft, Inner, Lake, View};
 use crate::progress::{Progress, ProgressEvent, Unit};
+
+/// Row groups that are encoded at once; more threads than that work at the columns of one.
+const WORKERS_MAX: usize = 2;
 
 /// What to store and under which name.
 #[derive(Debug, Default)]
@@ -84,7 +88,7 @@ struct Intent {
     metadata: BTreeMap<String, String>,
     message: Option<String>,
     schema: SchemaRef,
-    cut: CutRule,
+    cut_columns: Vec<String>,
 }
 
 impl Inner {
@@ -105,16 +109,16 @@ impl Inner {
         if let Some(onto) = &onto {
             check_append(onto, &opened.schema)?;
         }
-        let cut = self.cut_rule(name.as_ref(), request.append, &opened.schema)?;
+        let (rule, cut_columns) = self.cut_rule(name.as_ref(), request.append, &opened.schema)?;
         let intent = Intent {
             name,
-            cut,
+            cut_columns,
             append: request.append,
             metadata: request.metadata,
             message: request.message,
             schema: SchemaRef::clone(&opened.schema),
         };
-        let (parts, new_bytes) = self.store_rows(opened, intent.cut.clone(), progress)?;
+        let (parts, new_bytes) = self.store_rows(opened, rule, progress)?;
         self.publish(&intent, &parts, new_bytes)
     }
 
@@ -126,11 +130,13 @@ impl Inner {
         name: Option<&Name>,
         append: bool,
         schema: &SchemaRef,
-    ) -> Result<CutRule, Error> {
+    ) -> Result<(CutRule, Vec<String>), Error> {
         let view = self.refresh()?;
         let head = name.map(|name| self.head(&view, name)).transpose()?.flatten();
         drop(view);
-        let Some(Found { commit, .. }) = head else { return Ok(CutRule::default()) };
+        let Some(Found { commit, .. }) = head else {
+            return Ok((CutRule::default(), Vec::new()));
+        };
         let all: Vec<String> = commit.columns.iter().map(|column| column.name.clone()).collect();
         let before = if commit.cut_columns.is_empty() { all } else { commit.cut_columns.clone() };
         let is_here = |name: &&String| schema.column_with_name(name).is_some();
@@ -145,10 +151,13 @@ impl Inner {
                 },
             ));
         }
+        // What is recorded keeps the names that are gone, so that the next version knows.
+        let gone = here.len() < before.len();
+        let names = if gone || here.len() < schema.fields().len() { before } else { Vec::new() };
         if here.len() < schema.fields().len() {
             rule.columns = here;
         }
-        Ok(rule)
+        Ok((rule, names))
     }
 
     fn head_schema(&self, name: &Name) -> Result<SchemaRef, Error> {
@@ -167,30 +176,34 @@ impl Inner {
         rule: CutRule,
         progress: &Progress,
     ) -> Result<(Vec<Part>, u64), Error> {
-        let workers = self.settings.threads;
-        let stop = AtomicBool::new(false);
-        // One row group waits per worker: with those being cut, encoded and put, that bounds memory.
-        let (groups_in, groups_out) = sync_channel::<(usize, RecordBatch)>(1);
-        let (parts_in, parts_out) = sync_channel(workers);
+        let threads = self.settings.threads;
+        let workers = threads.min(WORKERS_MAX);
+        let columns = threads.div_ceil(workers);
+        // As many row groups are on their way as there are permits, wherever they are: that
+        // bounds memory. They come back when a part is put.
+        let permits = workers + 1;
+        let (permits_in, permits_out) = sync_channel(permits);
+        let (groups_in, groups_out) = sync_channel(permits);
+        let (parts_in, parts_out) = sync_channel(permits);
         let groups_out = Mutex::new(groups_out);
+        let stop = AtomicBool::new(false);
         std::thread::scope(|scope| {
             for _ in 0..workers {
                 let parts_in = parts_in.clone();
                 let (groups, stop) = (&groups_out, &stop);
-                scope.spawn(move || encode_all(groups, &parts_in, stop, workers));
+                scope.spawn(move || encode_all(groups, &parts_in, stop, columns));
             }
             drop(parts_in);
             let stop = &stop;
             let putter = scope.spawn(move || {
-                let result = self.put_all(&parts_out);
-                if result.is_err() {
-                    stop.store(true, Ordering::Relaxed);
-                }
+                (0..permits).for_each(|_| permits_in.send(()).unwrap_or_default());
+                let result = self.put_all(&parts_out, &permits_in);
+                stop.store(true, Ordering::Relaxed);
                 // Drained, so that no encoder waits for room that will not come.
                 while parts_out.recv().is_ok() {}
                 result
             });
-            let cut = cut_all(opened, rule, &groups_in, stop, progress);
+            let cut = cut_all(opened, rule, (&permits_out, &groups_in), stop, progress);
             if cut.is_err() {
                 stop.store(true, Ordering::Relaxed);
             }
@@ -202,7 +215,11 @@ impl Inner {
     }
 
     /// Puts encoded parts in row order, whatever order they arrive in.
-    fn put_all(&self, parts: &Receiver<Encoded>) -> Result<(Vec<Part>, u64), Error> {
+    fn put_all(
+        &self,
+        parts: &Receiver<Encoded>,
+        permits: &SyncSender<()>,
+    ) -> Result<(Vec<Part>, u64), Error> {
         let mut early = BTreeMap::new();
         let mut done = Vec::new();
         let mut new_bytes = 0;
@@ -212,6 +229,8 @@ impl Inner {
                 new_bytes += self.store.put(&next.leaves)?.new_bytes;
                 new_bytes += self.store.put(&next.nodes)?.new_bytes;
                 done.push(next.part);
+                // Nobody waits for it any more once all rows are cut.
+                permits.send(()).unwrap_or_default();
             }
         }
         Ok((done, new_bytes))
@@ -303,7 +322,7 @@ type Encoded = (usize, Result<layout::EncodedPart, Error>);
 fn cut_all(
     mut opened: Opened,
     rule: CutRule,
-    groups: &SyncSender<(usize, RecordBatch)>,
+    (permits, groups): (&Receiver<()>, &SyncSender<(usize, RecordBatch)>),
     stop: &AtomicBool,
     progress: &Progress,
 ) -> Result<(), Error> {
@@ -311,9 +330,10 @@ fn cut_all(
     let mut next = 0..;
     let mut rows = 0;
     let mut hand_out = |group: RecordBatch| {
-        // A send fails only when every worker is gone, and then `stop` tells why.
-        if let Some(index) = next.next() {
-            let _ = groups.send((index, group));
+        // Without a putter there are no permits: what it fell over is told when it is joined.
+        if let (Ok(()), Some(index)) = (permits.recv(), next.next()) {
+            // There is room for as many groups as there are permits.
+            groups.send((index, group)).unwrap_or_default();
         }
     };
     while let Some(batch) = opened.batches.next() {
@@ -363,7 +383,11 @@ fn encode_all(
         if stop.load(Ordering::Relaxed) {
             continue;
         }
-        let encoded = layout::encode_part(&group, threads).map_err(Error::from);
+        let encoded = catch_unwind(AssertUnwindSafe(|| layout::encode_part(&group, threads)));
+        let encoded = match encoded {
+            Ok(encoded) => encoded.map_err(Error::from),
+            Err(_) => Err(Error::internal(format!("row group {index} could not be encoded"))),
+        };
         if parts.send((index, encoded)).is_err() {
             return;
         }
@@ -416,7 +440,7 @@ fn new_commit(
             })
             .collect(),
         parts: lists.iter().map(|(link, _)| link.clone()).collect(),
-        cut_columns: intent.cut.columns.clone(),
+        cut_columns: intent.cut_columns.clone(),
         key_columns: Vec::new(),
         partition_columns: Vec::new(),
         logical_hash: logical_hash(&intent.schema, parts),

@@ -28,7 +28,7 @@ use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement;
 
 use crate::error::QueryError;
-use crate::layout::{LaidPart, SingleFile, restore, single_file};
+use crate::layout::{LaidPart, LeafInfo, SingleFile, leaf_map, restore, single_file};
 use crate::object_store::{BlockStore, LakeRegistry};
 use crate::part_files::{FirstFailure, OpenFile, PartFiles};
 use crate::resolve::{Resolve, Resolved, near};
@@ -176,11 +176,23 @@ impl Engine {
     pub async fn single_file(&self, parts: &[Part]) -> Result<SingleFile, QueryError> {
         let mut laid = Vec::with_capacity(parts.len());
         for part in parts {
-            let OpenFile { file, metadata } =
-                self.files.open(&part.cid).await.map_err(|error| not_parquet(&part.cid, error))?;
-            laid.push(LaidPart { root: part.cid, leaves: file.leaves().into(), metadata });
+            laid.push(self.laid(part).await?);
         }
         single_file(&laid)
+    }
+
+    /// Says what each leaf of a part holds, in the order of its file.
+    ///
+    /// # Errors
+    /// When the part's footer cannot be had.
+    pub async fn leaves(&self, part: &Part) -> Result<Vec<LeafInfo>, QueryError> {
+        Ok(leaf_map(&self.laid(part).await?))
+    }
+
+    async fn laid(&self, part: &Part) -> Result<LaidPart, QueryError> {
+        let open = self.files.open(&part.cid).await;
+        let OpenFile { file, metadata } = open.map_err(|error| not_parquet(&part.cid, error))?;
+        Ok(LaidPart { root: part.cid, leaves: file.leaves().into(), metadata })
     }
 
     async fn scan_provider(

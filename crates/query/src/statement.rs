@@ -8,7 +8,7 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::parser::{DFParserBuilder, Statement};
-use datafusion::sql::sqlparser::ast::visit_relations;
+use datafusion::sql::sqlparser::ast::{self, visit_relations};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
@@ -70,12 +70,36 @@ pub(crate) fn parse(sql: &str, depth_max: usize) -> Result<Statement, QueryError
         (Some(statement), true) if tables_of(&statement) > QUERIES_MAX => {
             Err(too_large(QUERIES_MAX, "tables"))
         }
-        (Some(statement), true) => Ok(statement),
+        (Some(statement), true) => reading(statement),
         (None, _) => Err(QueryError::Sql { message: "there is no statement".to_owned() }),
         (Some(_), false) => Err(QueryError::Forbidden {
             what: format!("{} statements in one call", statements.len() + 1),
         }),
     }
+}
+
+/// Refuses a statement of a kind that does more than read, before anyone asks what its names mean.
+fn reading(statement: Statement) -> Result<Statement, QueryError> {
+    let reads = match &statement {
+        Statement::Explain(_) => true,
+        Statement::Statement(inner) => matches!(
+            inner.as_ref(),
+            ast::Statement::Query(_)
+                | ast::Statement::Explain { .. }
+                | ast::Statement::ExplainTable { .. }
+                | ast::Statement::ShowTables { .. }
+                | ast::Statement::ShowColumns { .. }
+                | ast::Statement::ShowFunctions { .. }
+                | ast::Statement::ShowVariable { .. }
+        ),
+        _ => false,
+    };
+    if reads {
+        return Ok(statement);
+    }
+    let text = statement.to_string();
+    let verb = text.split_whitespace().next().unwrap_or("such a statement").to_owned();
+    Err(QueryError::Forbidden { what: verb })
 }
 
 /// Refuses an expression whose tree could be too deep, before it is parsed.

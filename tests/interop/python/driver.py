@@ -110,6 +110,8 @@ def strict_json(text: bytes):
 
 def write_arrow(table: pa.Table, path: Path) -> Path:
     """Writes an Arrow IPC file."""
+    # A file has room for one dictionary of each column.
+    table = table.unify_dictionaries()
     with ipc.new_file(path, table.schema) as writer:
         writer.write_table(table)
     return path

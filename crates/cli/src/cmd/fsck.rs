@@ -6,7 +6,7 @@ use cidlake::{Error, FsckReport, Open};
 
 use super::Context;
 use crate::exit;
-use crate::output::{Align, Layout, bytes, object, plural};
+use crate::output::{self, Align, Layout, bytes, object, plural};
 use crate::wire::FsckWire;
 
 /// Check every block, record, signature and link of the lake
@@ -28,7 +28,18 @@ pub(super) async fn run(context: &Context, FsckArgs {}: &FsckArgs) -> Result<Exi
     drop(meter);
     let wire = FsckWire::from(&report);
     object(&output, &wire, &wire.damage, || people(&report))?;
-    Ok(if wire.success { ExitCode::SUCCESS } else { ExitCode::from(exit::CORRUPT) })
+    if wire.success {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let cids = report.damage.iter().filter_map(|damage| damage.cid).map(|cid| cid.to_string());
+    let mut cids: Vec<String> = cids.collect();
+    cids.dedup();
+    output::say(&format!(
+        "error: the lake is damaged: {} {}\nhint: a good copy brings blocks back: `cidlake import`",
+        plural(report.damage.len() as u64, "damaged thing"),
+        cids.join(" "),
+    ));
+    Ok(ExitCode::from(exit::CORRUPT))
 }
 
 fn people(report: &FsckReport) -> String {

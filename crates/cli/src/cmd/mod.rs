@@ -7,6 +7,7 @@
 pub(crate) mod add;
 pub(crate) mod cat;
 pub(crate) mod completions;
+pub(crate) mod dag;
 pub(crate) mod datasets;
 pub(crate) mod demo;
 pub(crate) mod drop;
@@ -43,6 +44,7 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Error> {
         Command::Sql(args) => sql::run(&context, args).await?,
         Command::Datasets(args) => datasets::run(&context, &args).await?,
         Command::Show(args) => show::run(&context, &args).await?,
+        Command::Dag(args) => dag::run(&context, &args).await?,
         Command::Rename(args) => rename::run(&context, &args).await?,
         Command::Drop(args) => drop::run(&context, &args).await?,
         Command::Add(args) => add::run(&context, args).await?,

@@ -4,7 +4,7 @@ use cidlake::{Error, Open, Shown};
 
 use super::Context;
 use crate::output::{Align, Layout, bytes, count, fields, object};
-use crate::wire::ShownWire;
+use crate::wire::{AsFileWire, ShownWire};
 
 /// Say everything about a name, a version or a CID
 ///
@@ -14,16 +14,26 @@ use crate::wire::ShownWire;
 Examples:
   cidlake show people
   cidlake show people~1 --format json
+  cidlake show people --as-file     # one CID for any reader of Parquet files
   cidlake show people@2026-01-31")]
 pub(crate) struct ShowArgs {
     /// A name, name~N, name@COMMIT, name@TIME or a CID
     #[arg(value_name = "REF")]
     reference: String,
+    /// Make it one Parquet file over the blocks that it has, pin that, and say its CID
+    #[arg(long)]
+    as_file: bool,
 }
 
 pub(super) async fn run(context: &Context, args: &ShowArgs) -> Result<(), Error> {
     let output = context.output()?;
     let lake = context.open(Open::Existing).await?;
+    if args.as_file {
+        let file = lake.as_file(&args.reference).await?;
+        let wire = AsFileWire::from(&file);
+        let people = || fields(vec![("cid", wire.cid.clone()), ("size", bytes(wire.bytes))]);
+        return object(&output, &wire, std::slice::from_ref(&wire), people);
+    }
     let shown = lake.show(&args.reference).await?;
     let wire = ShownWire::from(&shown);
     object(&output, &wire, &wire.columns, || people(&shown, &wire))
@@ -72,6 +82,8 @@ fn facts(shown: &Shown, wire: &ShownWire) -> Vec<(&'static str, String)> {
         ("author", wire.author.clone()),
         ("message", wire.message.clone()),
         ("profile", wire.profile.clone()),
+        ("cut by", some(wire.cut_columns.join(", "))),
+        ("logical", wire.logical_hash.clone()),
         ("parents", some(wire.parents.join(" "))),
         ("beside it", some(wire.conflicts.join(" "))),
     ];

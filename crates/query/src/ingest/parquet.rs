@@ -26,6 +26,10 @@ use super::source::{CountedReader, Guarded, Source, guarded};
 use super::{BATCH_ROWS, Batches};
 use crate::error::{QueryError, arrow_message};
 
+/// What a file begins with.
+const MAGIC: &[u8] = b"PAR1";
+/// What an encrypted file begins with; its footer says more.
+const MAGIC_ENCRYPTED: &[u8] = b"PARE";
 /// Nanosecond timestamps reach from 1677 to 2262.
 const NANOS_SECONDS_MAX: i64 = i64::MAX / 1_000_000_000;
 
@@ -33,22 +37,45 @@ pub(super) fn open(source: Source) -> Result<(SchemaRef, Batches), QueryError> {
     let file = ParquetFile(Arc::new(source));
     let label = file.0.label().to_owned();
     guarded(&label, || {
+        check_magic(&file)?;
         let meta = load(&file)?;
         let schema = SchemaRef::clone(meta.schema());
+        let promised = meta.metadata().file_metadata().num_rows();
         let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file.clone(), meta)
             .with_batch_size(BATCH_ROWS)
             .build()
             .map_err(|error| file.bad(&error))?;
         let errors = file.clone();
+        let short = file.clone();
         // The reader's own schema has lost the file's metadata.
         let target = SchemaRef::clone(&schema);
         let batches = reader.map(move |batch| {
             let batch = batch.map_err(|error| errors.bad_rows(error))?;
             batch.with_schema(SchemaRef::clone(&target)).map_err(|error| errors.bad_rows(error))
         });
+        // Asked for behind the last batch: rows that cannot be read must not go missing quietly.
+        let batches = batches.map(Some).chain(std::iter::once(None));
+        let mut given = 0_i64;
+        let batches = batches.filter_map(move |batch| match batch {
+            Some(batch) => {
+                let rows = batch.as_ref().map_or(0, |batch| batch.num_rows());
+                given = given.saturating_add(i64::try_from(rows).unwrap_or(i64::MAX));
+                Some(batch)
+            }
+            None => (given < promised).then(|| Err(short.fewer_rows(given, promised))),
+        });
         let batches: Batches = Box::new(Guarded::new(&label, batches));
         Ok((schema, batches))
     })
+}
+
+/// Readers follow the footer and never look at how a file begins, so a foreign one could pass.
+fn check_magic(file: &ParquetFile) -> Result<(), QueryError> {
+    let first = file.get_bytes(0, MAGIC.len()).map_err(|error| file.bad(&error))?;
+    if first == MAGIC || first == MAGIC_ENCRYPTED {
+        return Ok(());
+    }
+    Err(QueryError::bad_input(file.0.label(), "", "not readable as Parquet: it does not begin so"))
 }
 
 /// Reads the footer. An `ARROW:schema` that does not fit the file is set aside.
@@ -177,6 +204,15 @@ impl ParquetFile {
             other => other.to_string(),
         };
         self.0.bad("", format!("not readable as Parquet: {message}"))
+    }
+
+    /// The error of a file that gives fewer rows than its footer says.
+    fn fewer_rows(&self, given: i64, promised: i64) -> QueryError {
+        let message = format!(
+            "its footer says {promised} rows and {given} can be read; its schema may be one that \
+             only its writer understands, write it anew with another program"
+        );
+        QueryError::bad_input(self.0.label(), "", message)
     }
 
     fn bad_rows(&self, error: ArrowError) -> QueryError {

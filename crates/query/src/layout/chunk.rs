@@ -7,9 +7,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt64Array};
-use arrow::buffer::{NullBuffer, OffsetBuffer};
-use arrow::compute::take;
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, FieldRef, Schema};
 use bytes::Bytes;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
@@ -22,8 +20,9 @@ use parquet::file::page_index::offset_index::OffsetIndexMetaData;
 use parquet::file::properties::{
     CdcOptions, EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterVersion,
 };
-use parquet::schema::types::SchemaDescriptor;
+use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor};
 
+use super::dense::dense;
 use super::encoding::{Choice, choose};
 use super::stats::holds_nan;
 
@@ -72,8 +71,9 @@ pub(super) fn encode_column(
     field: &FieldRef,
 ) -> Result<Vec<Chunk>, ParquetError> {
     let schema = Arc::new(Schema::new(vec![FieldRef::clone(field)]));
+    let column = dense(column)?;
     let mut leaves = Vec::new();
-    leaf_arrays(column, &mut leaves)?;
+    leaf_arrays(&column, &mut leaves);
     let described = parquet_schema(&schema)?;
     let mut properties = base_properties()?;
     for (leaf, described) in leaves.iter().zip(described.columns()) {
@@ -86,7 +86,8 @@ pub(super) fn encode_column(
         let path = described.path();
         properties = properties
             .set_column_dictionary_enabled(path.clone(), dictionary)
-            .set_column_encoding(path.clone(), encoding);
+            .set_column_encoding(path.clone(), encoding)
+            .set_column_statistics_enabled(path.clone(), statistics_of(leaf, described));
         if let Some(values) = bloom_values {
             properties = properties
                 .set_column_bloom_filter_enabled(path.clone(), true)
@@ -94,15 +95,10 @@ pub(super) fn encode_column(
                 .set_column_bloom_filter_max_ndv(path.clone(), values);
         }
     }
-    // Parquet leaves NaN out of its bounds, and most engines sort it above every number: bounds of
-    // such a column would make them skip rows that match.
-    if holds_nan(column) {
-        properties = properties.set_statistics_enabled(EnabledStatistics::None);
-    }
     let options = ArrowWriterOptions::new()
         .with_properties(properties.build())
         .with_skip_arrow_metadata(true);
-    let batch = RecordBatch::try_new(Arc::clone(&schema), vec![ArrayRef::clone(column)])?;
+    let batch = RecordBatch::try_new(Arc::clone(&schema), vec![column])?;
     let mut file = Vec::new();
     let mut writer = ArrowWriter::try_new_with_options(&mut file, schema, options)?;
     writer.write(&batch)?;
@@ -110,48 +106,35 @@ pub(super) fn encode_column(
     cut_out(&Bytes::from(file), &written)
 }
 
-/// The values behind the Parquet columns of `array`, in their order: those that are there, without
-/// what lies behind nulls or outside of lists, which is not part of the table.
-fn leaf_arrays(array: &ArrayRef, leaves: &mut Vec<ArrayRef>) -> Result<(), ParquetError> {
+/// The arrays behind the Parquet columns of a dense array, in their order.
+fn leaf_arrays(array: &ArrayRef, leaves: &mut Vec<ArrayRef>) {
     match array.data_type() {
-        DataType::List(_) => {
-            let list = array.as_list::<i32>();
-            let rows = element_rows(list.offsets(), list.nulls());
-            leaf_arrays(&take(list.values(), &rows, None)?, leaves)
+        DataType::List(_) => leaf_arrays(array.as_list::<i32>().values(), leaves),
+        DataType::Struct(_) => {
+            array.as_struct().columns().iter().for_each(|column| leaf_arrays(column, leaves));
         }
         DataType::Map(_, _) => {
-            let map = array.as_map();
-            let rows = element_rows(map.offsets(), map.nulls());
-            leaf_arrays(&take(map.keys(), &rows, None)?, leaves)?;
-            leaf_arrays(&take(map.values(), &rows, None)?, leaves)
+            leaf_arrays(array.as_map().keys(), leaves);
+            leaf_arrays(array.as_map().values(), leaves);
         }
-        DataType::Struct(_) => {
-            let fields = array.as_struct();
-            let rows: UInt64Array = (0..fields.len())
-                .filter(|row| fields.is_valid(*row))
-                .map(|row| row as u64)
-                .collect();
-            fields
-                .columns()
-                .iter()
-                .try_for_each(|column| leaf_arrays(&take(column, &rows, None)?, leaves))
-        }
-        _ => {
-            leaves.push(ArrayRef::clone(array));
-            Ok(())
-        }
+        _ => leaves.push(ArrayRef::clone(array)),
     }
 }
 
-/// Rows of the elements of lists that are there.
-fn element_rows(offsets: &OffsetBuffer<i32>, nulls: Option<&NullBuffer>) -> UInt64Array {
-    let lists = offsets.windows(2).enumerate();
-    let there = lists.filter(|(list, _)| nulls.is_none_or(|nulls| nulls.is_valid(*list)));
-    let rows = there.flat_map(|(_, ends)| match ends {
-        &[start, end] => u64::from(start.unsigned_abs())..u64::from(end.unsigned_abs()),
-        _ => 0..0,
-    });
-    rows.collect()
+/// Which bounds a column chunk may have.
+///
+/// Parquet leaves NaN out of bounds, and most engines sort it above every number: bounds of a
+/// column that holds one would make them skip rows that match. The writer calls a page of lists
+/// null that has as many nulls as rows, whatever else is in it, so repeated values have bounds for
+/// their chunk and none for their pages.
+fn statistics_of(leaf: &ArrayRef, described: &ColumnDescriptor) -> EnabledStatistics {
+    if holds_nan(leaf) {
+        EnabledStatistics::None
+    } else if described.max_rep_level() > 0 {
+        EnabledStatistics::Chunk
+    } else {
+        EnabledStatistics::Page
+    }
 }
 
 /// The profile's options, every one that shapes bytes named even where it is the default, since

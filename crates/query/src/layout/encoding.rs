@@ -31,6 +31,10 @@ const RUNS: usize = 64;
 const RUN_VALUES: usize = 64;
 /// Values taken one by one, spread evenly, to count distinct ones: a power of two.
 const SPREAD_VALUES: usize = 4096;
+/// Bytes of a text that are looked at.
+const SAMPLE_VALUE_BYTES: usize = 256;
+/// Bits that the length of a text takes among others.
+const LENGTH_BITS: u64 = 4;
 /// A bloom filter takes about so many bits a value.
 const BLOOM_BITS: u64 = 9;
 /// A bloom filter may take this share of its column: one part in so many.
@@ -47,8 +51,8 @@ pub(super) struct Choice {
     pub(super) bloom_values: Option<u64>,
 }
 
-/// Chooses for the values of one Parquet column; `stored_bits` is the width of its physical
-/// type where that is an integer.
+/// Chooses for the values of one Parquet column; `integer_bits` is the width of its
+/// physical type where that is an integer.
 pub(super) fn choose(values: &ArrayRef, integer_bits: Option<u32>) -> Choice {
     let direct = direct_encoding(values.data_type(), integer_bits);
     let plain = Choice { dictionary: false, encoding: direct, bloom_values: None };
@@ -223,25 +227,20 @@ fn integers(values: &ArrayRef) -> Vec<i128> {
 /// Bits of a text or byte string after compression, with those of its length.
 fn text_bits(values: &ArrayRef) -> u64 {
     let mut sample = Vec::new();
-    let mut count = 0_u64;
     for (start, len) in runs(values.len()) {
         let run = values.slice(start, len);
-        count += len as u64;
+        let mut take = |bytes: &[u8]| {
+            sample.extend_from_slice(bytes.get(..SAMPLE_VALUE_BYTES).unwrap_or(bytes));
+        };
         match run.data_type() {
             DataType::Utf8 => {
-                run.as_string::<i32>()
-                    .iter()
-                    .flatten()
-                    .for_each(|text| sample.extend_from_slice(text.as_bytes()));
+                run.as_string::<i32>().iter().flatten().for_each(|text| take(text.as_bytes()));
             }
-            _ => run
-                .as_binary::<i32>()
-                .iter()
-                .flatten()
-                .for_each(|bytes| sample.extend_from_slice(bytes)),
+            _ => run.as_binary::<i32>().iter().flatten().for_each(take),
         }
     }
     let packed =
         zstd::bulk::compress(&sample, ZSTD_LEVEL).map_or(sample.len(), |packed| packed.len());
-    8 * packed as u64 / count.max(1) + 4
+    let bits = 8 * mean_len(values) * packed as u64;
+    bits.checked_div(sample.len() as u64).unwrap_or_default() + LENGTH_BITS
 }

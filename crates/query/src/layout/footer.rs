@@ -72,16 +72,12 @@ fn metadata(
         let first = group.columns.first().map_or(0, |column| {
             column.dictionary_page_offset().unwrap_or_else(|| column.data_page_offset())
         });
-        let mut builder = RowGroupMetaData::builder(Arc::clone(schema))
+        let builder = RowGroupMetaData::builder(Arc::clone(schema))
             .set_num_rows(group.rows)
             .set_total_byte_size(uncompressed)
             .set_file_offset(first)
             .set_column_metadata(group.columns);
-        // The format counts row groups in 16 bits, and leaves the number out beyond.
-        if let Ok(ordinal) = i16::try_from(ordinal) {
-            builder = builder.set_ordinal(ordinal);
-        }
-        row_groups.push(builder.build()?);
+        row_groups.push(builder.set_ordinal(i16::try_from(ordinal)?).build()?);
         column_indexes.push(group.column_indexes);
         offset_indexes.push(group.offset_indexes);
     }

@@ -13,8 +13,10 @@ pub mod canonical;
 mod chunk;
 mod content;
 mod convert;
+mod dense;
 mod encoding;
 mod footer;
+mod leaf_map;
 mod leaves;
 mod logical_hash;
 mod part;
@@ -31,6 +33,7 @@ mod tests;
 
 pub use canonical::{canonical_schema, restore};
 pub use content::{Content, PARTS_PER_FOLDER, content_root};
+pub use leaf_map::{LeafInfo, LeafKind};
 pub use logical_hash::RowsHash;
 pub use part::{EncodedPart, encode_part};
 pub use row_groups::{CutRule, ROW_GROUP_BYTES, ROW_GROUP_BYTES_MAX, RowGroups};
@@ -38,6 +41,7 @@ pub use schema::{schema_from_bytes, schema_to_bytes};
 pub use single_file::SingleFile;
 
 pub(crate) use convert::{CHECKED, canonical_array};
+pub(crate) use leaf_map::leaf_map;
 pub(crate) use single_file::{LaidPart, single_file};
 
 /// The name of this profile in commits. Any change of the bytes that a table becomes is a new

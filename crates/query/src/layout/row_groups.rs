@@ -1,12 +1,14 @@
 //! Cuts a stream of rows into row groups, by the values alone: how the rows came in batches does
 //! not matter, nor how many rows came before.
 //!
-//! Once a row group has [`ROW_GROUP_BYTES_MIN`] logical bytes it ends behind the first row whose
-//! hash over the cut columns, as a fraction of 2^64, lies below the row's logical bytes over
-//! [`ROW_GROUP_BYTES`] − [`ROW_GROUP_BYTES_MIN`]; at [`ROW_GROUP_BYTES_MAX`] it ends anyway. An
-//! edit moves the ends near it, and the next end behind falls where it did before.
+//! Counted are the logical bytes of the cut columns. Once a row group has [`ROW_GROUP_BYTES_MIN`]
+//! of them it ends behind the first row whose hash over the cut columns, as a fraction of 2^64,
+//! lies below the row's bytes over [`ROW_GROUP_BYTES`] − [`ROW_GROUP_BYTES_MIN`]; at
+//! [`ROW_GROUP_BYTES_MAX`] it ends anyway, as it does when all columns together have twice that.
+//! An edit moves the ends near it, and the next end behind falls where it did before; a column
+//! that does not cut moves none.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
@@ -33,8 +35,9 @@ const STEP_ROWS: usize = 64 << 10;
 pub struct CutRule {
     /// The columns whose values are hashed; none means all.
     pub columns: Vec<String>,
-    /// Numbers of rows, rising, behind each of which a row group ends and within which none does:
-    /// the ends of a version before this one, where a column that decided them is gone.
+    /// Numbers of rows, rising, behind each of which a row group ends, and before the last of which
+    /// none ends for its values: the ends of a version before this one, where a column that
+    /// decided them is gone.
     pub ends: Vec<u64>,
 }
 
@@ -47,10 +50,20 @@ pub struct RowGroups {
     cut_columns: Vec<usize>,
     /// Ends that are given and still to come.
     ends: VecDeque<u64>,
+    /// The columns that do not cut, whose bytes count only against the largest size.
+    other_columns: Vec<usize>,
     pending: Vec<RecordBatch>,
     pending_bytes: u64,
+    pending_other_bytes: u64,
     rows_in: u64,
     groups_out: u64,
+}
+
+/// What counts of the rows of one batch.
+struct Rated {
+    sizes: RowSizes,
+    others: RowSizes,
+    hashes: Vec<u64>,
 }
 
 /// Where row groups end; other than the profile's only in tests.
@@ -92,14 +105,19 @@ impl RowGroups {
             indices.sort_unstable();
             indices
         };
+        let cuts: HashSet<usize> = cut_columns.iter().copied().collect();
+        let other_columns =
+            (0..canonical.fields().len()).filter(|index| !cuts.contains(index)).collect();
         Ok(Self {
             user: SchemaRef::new(user_schema.clone()),
             canonical,
             limits,
             cut_columns,
+            other_columns,
             ends: rule.ends.into(),
             pending: Vec::new(),
             pending_bytes: 0,
+            pending_other_bytes: 0,
             rows_in: 0,
             groups_out: 0,
         })
@@ -198,11 +216,14 @@ impl RowGroups {
 
     /// Adds canonical rows to the row group at hand, completing it wherever it ends.
     fn cut(&mut self, rows: &RecordBatch, groups: &mut Vec<RecordBatch>) -> Result<(), QueryError> {
-        let sizes = row_sizes(rows);
-        let hashes = row_hashes(rows, &self.cut_columns);
+        let rated = Rated {
+            sizes: row_sizes(rows, &self.cut_columns),
+            others: row_sizes(rows, &self.other_columns),
+            hashes: row_hashes(rows, &self.cut_columns),
+        };
         let mut start = 0;
         while start < rows.num_rows() {
-            let (end, full) = self.advance(&sizes, &hashes, start);
+            let (end, full) = self.advance(&rated, start);
             self.pending.push(rows.slice(start, end - start));
             self.rows_in += (end - start) as u64;
             if full {
@@ -215,36 +236,36 @@ impl RowGroups {
 
     /// Counts rows from `start` on into the group at hand, up to the one that ends it. Returns
     /// the end of the counted rows, and whether the group ends there.
-    fn advance(&mut self, sizes: &RowSizes, hashes: &[u64], start: usize) -> (usize, bool) {
-        if let Some(given) = self.ends.front().copied() {
-            let left = usize::try_from(given.saturating_sub(self.rows_in)).unwrap_or(usize::MAX);
-            if left > hashes.len() - start {
-                return (hashes.len(), false);
-            }
-            self.ends.pop_front();
-            return (start + left, true);
-        }
+    fn advance(&mut self, rated: &Rated, start: usize) -> (usize, bool) {
+        let given = self.ends.front().copied();
+        let given = given.map(|end| end.saturating_sub(self.rows_in).saturating_sub(1));
         let Limits { min, average, max } = self.limits;
         let span = u128::from(average - min);
-        for (row, hash) in hashes.iter().enumerate().skip(start) {
-            let bytes = sizes.of_row(row);
+        for (row, hash) in rated.hashes.iter().enumerate().skip(start) {
+            let bytes = rated.sizes.of_row(row);
             self.pending_bytes += bytes;
-            if self.pending_bytes >= max {
+            self.pending_other_bytes += rated.others.of_row(row);
+            if given == Some((row - start) as u64) {
+                self.ends.pop_front();
+                return (row + 1, true);
+            }
+            let all = self.pending_bytes.saturating_add(self.pending_other_bytes);
+            if self.pending_bytes >= max || all >= max.saturating_mul(2) {
                 return (row + 1, true);
             }
             let chosen = u128::from(*hash) * span < u128::from(bytes) << 64;
-            if chosen && self.pending_bytes >= min {
+            if given.is_none() && chosen && self.pending_bytes >= min {
                 return (row + 1, true);
             }
         }
-        (hashes.len(), false)
+        (rated.hashes.len(), false)
     }
 
     fn complete(&mut self) -> Result<RecordBatch, QueryError> {
         let group = concat_batches(&self.canonical, &self.pending)
             .map_err(|error| QueryError::internal(arrow_message(&error)))?;
         self.pending.clear();
-        self.pending_bytes = 0;
+        (self.pending_bytes, self.pending_other_bytes) = (0, 0);
         self.groups_out += 1;
         Ok(group)
     }

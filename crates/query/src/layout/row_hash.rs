@@ -11,7 +11,8 @@
 //! |---|---|
 //! | Null, and every null | a constant |
 //! | Boolean | 0 or 1 |
-//! | signed integers, Date32, Time32, Time64, Timestamp, Interval | sign-extended to 64 bits |
+//! | signed integers, Date32, Time32, Time64, Timestamp | sign-extended to 64 bits |
+//! | Interval of days and milliseconds | days in the upper 32 bits, milliseconds in the lower |
 //! | unsigned integers | zero-extended to 64 bits |
 //! | Float16, Float32, Float64 | their bits, zero-extended |
 //! | Decimal128, Decimal256 | their 64-bit words, lowest first, folded one by one |
@@ -122,10 +123,8 @@ fn add_fixed(array: &ArrayRef, hashes: &mut [u64]) {
         DataType::Float64 => primitive::<Float64Type>(array, hashes, f64::to_bits),
         DataType::Interval(_) => {
             primitive::<IntervalDayTimeType>(array, hashes, |value| {
-                fold(
-                    u64::from(value.days.cast_unsigned()),
-                    u64::from(value.milliseconds.cast_unsigned()),
-                )
+                u64::from(value.days.cast_unsigned()) << 32
+                    | u64::from(value.milliseconds.cast_unsigned())
             });
         }
         DataType::Decimal128(_, _) => words::<Decimal128Type>(array, hashes, i128::to_le_bytes),

@@ -15,9 +15,12 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
 
 use super::chunk::shift;
-use super::footer::{PlacedGroup, file_end};
+use super::footer::{MAGIC, PlacedGroup, file_end};
 use super::leaves::pieces;
 use crate::error::QueryError;
+
+/// The format numbers row groups in 16 bits.
+const ROW_GROUPS_MAX: usize = i16::MAX as usize;
 
 /// A table as one file.
 #[derive(Debug, Clone)]
@@ -48,6 +51,13 @@ pub(crate) struct LaidPart {
 pub(crate) fn single_file(parts: &[LaidPart]) -> Result<SingleFile, QueryError> {
     let filled: Vec<&LaidPart> =
         parts.iter().filter(|part| part.metadata.file_metadata().num_rows() > 0).collect();
+    if filled.len() > ROW_GROUPS_MAX {
+        let message = format!(
+            "it has {} row groups, and one Parquet file holds {ROW_GROUPS_MAX}; read it as a folder",
+            filled.len()
+        );
+        return Err(QueryError::bad_input("the table", "", message));
+    }
     let only = match filled.as_slice() {
         [first, _, ..] => {
             return join(first, &filled).map_err(|error| {
@@ -93,6 +103,9 @@ fn body(part: &LaidPart, opens_file: bool) -> Result<&[LeafSpan], ParquetError> 
     if part.leaves.len() == 1 {
         return Ok(&part.leaves);
     }
+    if part.leaves.first().is_none_or(|leaf| leaf.len != MAGIC.len() as u64) {
+        return Err(foreign(part, "its magic is not a leaf"));
+    }
     let starts = part
         .metadata
         .row_groups()
@@ -116,7 +129,11 @@ fn foreign(part: &LaidPart, why: &str) -> ParquetError {
 /// Returns the row group of a part with everything in it moved by `moved` bytes.
 fn moved_group(metadata: &ParquetMetaData, moved: i64) -> Result<PlacedGroup, ParquetError> {
     let missing = |what: &str| ParquetError::General(format!("a part has no {what}"));
-    let group = metadata.row_groups().first().ok_or_else(|| missing("row group"))?;
+    let [group] = metadata.row_groups() else {
+        return Err(ParquetError::General(
+            "a part has another number of row groups than one".to_owned(),
+        ));
+    };
     let column_indexes = metadata.column_index().and_then(|groups| groups.first());
     let offset_indexes = metadata.offset_index().and_then(|groups| groups.first());
     let column_indexes = column_indexes.ok_or_else(|| missing("column index"))?;

@@ -39,10 +39,10 @@ impl RowSizes {
     }
 }
 
-/// Returns the logical sizes of the rows of a canonical batch.
-pub(super) fn row_sizes(batch: &RecordBatch) -> RowSizes {
+/// Returns the logical sizes of the rows of a canonical batch over the columns at `columns`.
+pub(super) fn row_sizes(batch: &RecordBatch, columns: &[usize]) -> RowSizes {
     let mut sizes = RowSizes::default();
-    for column in batch.columns() {
+    for column in columns.iter().filter_map(|index| batch.columns().get(*index)) {
         add(column, None, &mut sizes);
     }
     sizes

@@ -54,7 +54,7 @@ fn row_groups_keep_to_their_bounds_and_their_average() {
     let sizes: Vec<u64> = groups
         .iter()
         .map(|group| {
-            let sizes = row_sizes(group);
+            let sizes = row_sizes(group, &[0, 1, 2, 3, 4]);
             (0..group.num_rows()).map(|row| sizes.of_row(row)).sum()
         })
         .collect();
@@ -103,15 +103,64 @@ fn cut_columns_decide_and_others_do_not() {
     let by_all = lengths(&wider, &[]);
     let inherited = lengths(&wider, &["noise", "id"]);
     assert_ne!(by_all, inherited);
+    let old_columns = ["id", "noise", "word", "text", "float"];
+    assert_eq!(lengths(&wider, &old_columns), lengths(&old, &[]), "a column more moves nothing");
     assert_eq!(inherited, lengths(&wider, &["id", "noise"]), "the table's order counts");
     let missing = CutRule { columns: vec!["nosuch".into()], ends: Vec::new() };
     let error = RowGroups::new(&old.schema(), missing).unwrap_err();
     assert_eq!(error.kind(), QueryErrorKind::UnknownColumn);
 
     let given = CutRule { columns: Vec::new(), ends: vec![7, 5_000] };
-    let lengths: Vec<usize> = cut(&old, given, 40_000).iter().map(RecordBatch::num_rows).collect();
+    let lengths: Vec<usize> =
+        cut(&old, given.clone(), 400_000).iter().map(RecordBatch::num_rows).collect();
     assert_eq!(lengths[..2], [7, 4_993]);
+    let bounded = cut(&old, given, 40_000);
+    assert!(bounded[1].num_rows() < 4_993, "a given end does not lift the largest size");
     assert_eq!(lengths.iter().sum::<usize>(), 20_000);
+}
+
+#[test]
+fn slices_and_hidden_values_leave_no_trace_in_pages() {
+    // Lists of floats long enough for several pages, a dictionary that runs over, and nulls with
+    // something behind them.
+    let floats = |n: i32| Float32Array::from_iter_values((0..n).map(|n| (n % 7_919) as f32 * 0.37));
+    let item = Arc::new(Field::new("item", DataType::Float32, true));
+    let nulls = NullBuffer::from_iter((0..4_000).map(|list| list % 9 != 0));
+    let hidden = ListArray::new(
+        Arc::clone(&item),
+        OffsetBuffer::from_lengths([50; 4_000]),
+        Arc::new(floats(200_000)),
+        Some(nulls.clone()),
+    );
+    let shown: Vec<u64> = (0..200_000).filter(|n| (n / 50) % 9 != 0).collect();
+    let shown = arrow::compute::take(&floats(200_000), &UInt64Array::from(shown), None).unwrap();
+    let lengths = (0..4_000).map(|list| if list % 9 == 0 { 0 } else { 50 });
+    let clean = ListArray::new(item, OffsetBuffer::from_lengths(lengths), shown, Some(nulls));
+    let words = (0..4_000_u64).map(|n| Some(format!("{:0>400}", n.wrapping_mul(0x9e37_79b9_7f4a))));
+    let words: ArrayRef = Arc::new(StringArray::from_iter(words));
+    let table = |list: &ListArray| {
+        batch_of(vec![("list", Arc::new(list.clone())), ("words", Arc::clone(&words))])
+    };
+    let cid = |batches: &[RecordBatch]| {
+        let groups = groups_of(batches, u64::MAX);
+        encode_part(&groups[0], 1).unwrap().part.cid
+    };
+    let (hidden, clean) = (table(&hidden), table(&clean));
+    let whole = cid(std::slice::from_ref(&clean));
+    assert_eq!(whole, cid(std::slice::from_ref(&hidden)), "behind nulls");
+    let pieces: Vec<RecordBatch> = (0..40).map(|n| hidden.slice(n * 100, 100)).collect();
+    assert_eq!(whole, cid(&pieces), "in pieces");
+    // Inside of something larger: offsets and buffers that begin elsewhere.
+    let padded = joined(&[clean.slice(0, 77), clean.clone(), clean.slice(3, 500)]);
+    assert_eq!(whole, cid(&[padded.slice(77, 4_000)]), "inside of something larger");
+    // A buffer for nulls that has none.
+    let valid = StringArray::new(
+        words.as_string::<i32>().offsets().clone(),
+        words.as_string::<i32>().values().clone(),
+        Some(NullBuffer::new_valid(4_000)),
+    );
+    let roomy = batch_of(vec![("list", Arc::clone(clean.column(0))), ("words", Arc::new(valid))]);
+    assert_eq!(whole, cid(&[roomy]), "room for nulls where there are none");
 }
 
 #[test]

@@ -1,6 +1,8 @@
-//! A table as one Parquet file: the same leaves under another root.
+//! A table as the DAG that it is: what its leaves hold, and the same leaves under another root, as
+//! one Parquet file.
 
 use cidlake_block::Cid;
+use cidlake_query::layout::LeafInfo;
 
 use crate::error::Error;
 use crate::lake::{Draft, Lake};
@@ -16,7 +18,47 @@ pub struct AsFile {
     pub new_bytes: u64,
 }
 
+/// A table's content, part by part.
+#[derive(Clone, Debug)]
+pub struct TableDag {
+    /// The root of the content.
+    pub cid: Cid,
+    /// The commit.
+    pub commit: Cid,
+    /// The parts, in row order.
+    pub parts: Vec<PartDag>,
+}
+
+/// One part with its leaves.
+#[derive(Clone, Debug)]
+pub struct PartDag {
+    /// The root of its file.
+    pub cid: Cid,
+    /// Its rows.
+    pub rows: u64,
+    /// Its bytes.
+    pub bytes: u64,
+    /// Its leaves, in the order of the file.
+    pub leaves: Vec<LeafInfo>,
+}
+
 impl Lake {
+    /// Says of what blocks the table that `reference` means is made, and what each holds.
+    ///
+    /// # Errors
+    /// `NotFound` and `Usage` as for every reference; `Corrupt` when a part cannot be read.
+    pub async fn dag(&self, reference: &str) -> Result<TableDag, Error> {
+        let found = self.found(reference).await?;
+        let (cid, commit) = (found.commit.content, found.cid);
+        let listed = self.blocking(move |inner| inner.parts(&found.commit)).await?;
+        let mut parts = Vec::with_capacity(listed.len());
+        for part in &listed {
+            let leaves = self.inner.engine.leaves(part).await?;
+            parts.push(PartDag { cid: part.cid, rows: part.rows, bytes: part.bytes, leaves });
+        }
+        Ok(TableDag { cid, commit, parts })
+    }
+
     /// Makes the table that `reference` means one Parquet file, without storing a row again, and
     /// pins it.
     ///
