@@ -17,7 +17,6 @@ CORPUS = sorted((DATA / "parquet-testing").rglob("*.parquet"))
 MAY_BE_REFUSED: dict[str, str] = {
     "dict-page-offset-zero.parquet": "its footer has a list of another type than the format says",
     "nation.dict-malformed.parquet": "the size in the header of its dictionary page is wrong",
-    "repeated_no_annotation.parquet": "repeated fields without the annotation of a list",
     "large_string_map.brotli.parquet": "one text of 2 GiB, more than an array of a batch holds",
 }
 # INT96 timestamps that nanoseconds cannot hold: pyarrow lets them wrap around unless told

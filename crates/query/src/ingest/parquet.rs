@@ -19,6 +19,7 @@ use parquet::arrow::arrow_reader::{
 };
 use parquet::basic::{ConvertedType, Type as PhysicalType};
 use parquet::errors::ParquetError;
+use parquet::file::metadata::{FileMetaData, ParquetMetaData};
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::schema::types::ColumnDescriptor;
 
@@ -84,6 +85,7 @@ fn load(file: &ParquetFile) -> Result<ArrowReaderMetadata, QueryError> {
         let plain = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
         ArrowReaderMetadata::load(file, plain).map_err(|_| file.bad(&error))
     })?;
+    let meta = counted(file, meta)?;
     check_intervals(file, &meta)?;
     match wide_int96(file, &meta)? {
         None => Ok(meta),
@@ -92,6 +94,32 @@ fn load(file: &ParquetFile) -> Result<ArrowReaderMetadata, QueryError> {
             ArrowReaderMetadata::load(file, options).map_err(|error| file.bad(&error))
         }
     }
+}
+
+/// Corrects a footer whose number of rows is not that of its row groups, by which readers would
+/// stop early: early writers left it 0.
+fn counted(
+    file: &ParquetFile,
+    meta: ArrowReaderMetadata,
+) -> Result<ArrowReaderMetadata, QueryError> {
+    let metadata = meta.metadata();
+    let footer = metadata.file_metadata();
+    let rows: i64 = metadata.row_groups().iter().map(|group| group.num_rows()).sum();
+    if footer.num_rows() == rows {
+        return Ok(meta);
+    }
+    let footer = FileMetaData::new(
+        footer.version(),
+        rows,
+        footer.created_by().map(ToOwned::to_owned),
+        footer.key_value_metadata().cloned(),
+        footer.schema_descr_ptr(),
+        footer.column_orders().cloned(),
+    );
+    let metadata = ParquetMetaData::new(footer, metadata.row_groups().to_vec());
+    let schema = SchemaRef::clone(meta.schema());
+    let options = ArrowReaderOptions::new().with_schema(schema);
+    ArrowReaderMetadata::try_new(Arc::new(metadata), options).map_err(|error| file.bad(&error))
 }
 
 /// INT96 timestamps have nanoseconds and reach beyond what 64 bits of nanoseconds hold, and the

@@ -40,6 +40,8 @@ const DICTIONARY_BYTES: usize = 1 << 20;
 const BLOOM_FALSE_POSITIVES: f64 = 0.02;
 /// Limits are looked at once in so many values.
 const BATCH_VALUES: usize = 1024;
+/// Bounds of pages of text and bytes are cut to this length: there are many of them.
+const PAGE_BOUND_BYTES: usize = 16;
 /// Minima and maxima of text and bytes are cut to this length.
 const STATISTICS_BYTES: usize = 64;
 /// More than any page has: pages end where their values say.
@@ -157,7 +159,7 @@ fn base_properties() -> Result<WriterPropertiesBuilder, ParquetError> {
         .set_max_row_group_bytes(None)
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_write_page_header_statistics(false)
-        .set_column_index_truncate_length(Some(STATISTICS_BYTES))
+        .set_column_index_truncate_length(Some(PAGE_BOUND_BYTES))
         .set_statistics_truncate_length(Some(STATISTICS_BYTES))
         .set_offset_index_disabled(false)
         .set_bloom_filter_enabled(false)

@@ -5,13 +5,14 @@
 //!
 //! | values | candidates |
 //! |---|---|
-//! | integers, dates, times, decimals of up to 18 digits | dictionary, DELTA_BINARY_PACKED |
+//! | integers, dates, times, decimals of up to 18 digits | dictionary, DELTA_BINARY_PACKED, BYTE_STREAM_SPLIT |
 //! | Float32, Float64 | dictionary, BYTE_STREAM_SPLIT |
 //! | Utf8, Binary | dictionary, DELTA_LENGTH_BYTE_ARRAY |
 //! | FixedSizeBinary, wider decimals, Float16 | dictionary, PLAIN |
 //! | Boolean, Null, Interval | PLAIN |
 //!
-//! Of two candidates the one with the fewer estimated bits a value is taken. These are the
+//! Of the candidates the one with the fewest estimated bits a value is taken, the one further left
+//! where they are equal. Estimates are in sixteenths of a bit. These are the
 //! encodings that the readers in wide use have in common: BYTE_STREAM_SPLIT of fixed-length bytes,
 //! which some refuse, is not among them.
 
@@ -31,6 +32,8 @@ const RUNS: usize = 64;
 const RUN_VALUES: usize = 64;
 /// Values taken one by one, spread evenly, to count distinct ones: a power of two.
 const SPREAD_VALUES: usize = 4096;
+/// Estimates count in sixteenths of a bit.
+const BIT: u64 = 16;
 /// Bytes of a text that are looked at.
 const SAMPLE_VALUE_BYTES: usize = 256;
 /// Bits that the length of a text takes among others.
@@ -54,7 +57,7 @@ pub(super) struct Choice {
 /// Chooses for the values of one Parquet column; `integer_bits` is the width of its
 /// physical type where that is an integer.
 pub(super) fn choose(values: &ArrayRef, integer_bits: Option<u32>) -> Choice {
-    let direct = direct_encoding(values.data_type(), integer_bits);
+    let direct = direct_encodings(values.data_type(), integer_bits)[0];
     let plain = Choice { dictionary: false, encoding: direct, bloom_values: None };
     let count = (values.len() - values.logical_null_count()) as u64;
     if count == 0 || never_dictionary(values.data_type()) {
@@ -62,26 +65,42 @@ pub(super) fn choose(values: &ArrayRef, integer_bits: Option<u32>) -> Choice {
     }
     let spread = spread_hashes(values);
     let distinct = estimated_distinct(&spread, count);
-    let direct_bits = direct_bits(values, direct);
-    let value_bits = raw_bits(values);
+    let (direct, direct_bits) = best_direct(values, integer_bits);
     // What the indexes take, and what the dictionary itself takes, a value.
-    let dictionary_bits = index_bits(distinct) + distinct.saturating_mul(value_bits) / count;
+    let entries = u128::from(distinct) * u128::from(raw_bits(values)) / u128::from(count);
+    let dictionary_bits = index_bits(distinct) + u64::try_from(entries).unwrap_or(u64::MAX / 2);
     let dictionary = dictionary_bits < direct_bits;
     let bits = dictionary_bits.min(direct_bits);
     let unique = distinct >= count / 2 && count >= SPREAD_VALUES as u64;
-    let affordable = BLOOM_BITS * BLOOM_SHARE <= bits;
+    let affordable = BLOOM_BITS * BLOOM_SHARE * BIT <= bits;
     let bloom_values = (unique && affordable && !values.data_type().is_floating()).then_some(count);
     Choice { dictionary, encoding: direct, bloom_values }
 }
 
-fn direct_encoding(kind: &DataType, integer_bits: Option<u32>) -> Encoding {
+/// The encodings outside a dictionary that are weighed; the first is that of no values.
+fn direct_encodings(kind: &DataType, integer_bits: Option<u32>) -> &'static [Encoding] {
     match kind {
-        DataType::Float32 | DataType::Float64 => Encoding::BYTE_STREAM_SPLIT,
-        DataType::Utf8 | DataType::Binary => Encoding::DELTA_LENGTH_BYTE_ARRAY,
-        DataType::Null | DataType::Boolean => Encoding::PLAIN,
-        _ if integer_bits.is_some() => Encoding::DELTA_BINARY_PACKED,
-        _ => Encoding::PLAIN,
+        DataType::Float32 | DataType::Float64 => &[Encoding::BYTE_STREAM_SPLIT],
+        DataType::Utf8 | DataType::Binary => &[Encoding::DELTA_LENGTH_BYTE_ARRAY],
+        DataType::Null | DataType::Boolean => &[Encoding::PLAIN],
+        _ if integer_bits.is_some() => {
+            &[Encoding::DELTA_BINARY_PACKED, Encoding::BYTE_STREAM_SPLIT]
+        }
+        _ => &[Encoding::PLAIN],
     }
+}
+
+/// Returns the best encoding outside a dictionary, with the bits that a value takes in it.
+fn best_direct(values: &ArrayRef, integer_bits: Option<u32>) -> (Encoding, u64) {
+    let candidates = direct_encodings(values.data_type(), integer_bits);
+    let rated = candidates.iter().map(|encoding| {
+        let bits = match (encoding, integer_bits) {
+            (Encoding::BYTE_STREAM_SPLIT, Some(width)) => split_bits(values, width),
+            _ => direct_bits(values, *encoding),
+        };
+        (*encoding, bits)
+    });
+    rated.min_by_key(|(_, bits)| *bits).unwrap_or((Encoding::PLAIN, u64::MAX))
 }
 
 fn never_dictionary(kind: &DataType) -> bool {
@@ -137,16 +156,17 @@ fn expected_seen(distinct: u64, sample: usize) -> f64 {
 
 /// Bits of an index into a dictionary.
 fn index_bits(distinct: u64) -> u64 {
-    u64::from(u64::BITS - distinct.saturating_sub(1).leading_zeros())
+    u64::from(u64::BITS - distinct.saturating_sub(1).leading_zeros()) * BIT
 }
 
 /// Bits of a value as it is.
 fn raw_bits(values: &ArrayRef) -> u64 {
-    match values.data_type() {
+    let bits = match values.data_type() {
         DataType::Utf8 | DataType::Binary => 8 * mean_len(values) + 32,
         DataType::FixedSizeBinary(width) => 8 * u64::from(width.unsigned_abs()),
         other => 8 * other.primitive_width().unwrap_or(1) as u64,
-    }
+    };
+    bits * BIT
 }
 
 fn mean_len(values: &ArrayRef) -> u64 {
@@ -198,10 +218,22 @@ fn delta_bits(values: &ArrayRef) -> u64 {
             continue;
         };
         let span = (most - least).unsigned_abs();
-        bits += u64::from(u128::BITS - span.leading_zeros()) * deltas.len() as u64;
+        bits += u64::from(u128::BITS - span.leading_zeros()) * BIT * deltas.len() as u64;
         count += deltas.len() as u64;
     }
-    bits.checked_div(count).unwrap_or(u64::from(u64::BITS))
+    bits.checked_div(count).unwrap_or(u64::from(u64::BITS) * BIT)
+}
+
+/// Mean bits of integers of `width` bits whose bytes stand by rank, after compression.
+fn split_bits(values: &ArrayRef, width: u32) -> u64 {
+    let numbers: Vec<i128> =
+        runs(values.len()).flat_map(|(start, len)| integers(&values.slice(start, len))).collect();
+    let planes = (0..width / 8)
+        .flat_map(|rank| numbers.iter().map(move |number| number.to_le_bytes()[rank as usize]));
+    let planes: Vec<u8> = planes.collect();
+    let packed =
+        zstd::bulk::compress(&planes, ZSTD_LEVEL).map_or(planes.len(), |packed| packed.len());
+    (8 * BIT * packed as u64).checked_div(numbers.len() as u64).unwrap_or(u64::MAX)
 }
 
 /// Returns the values that are there, as numbers.
@@ -241,6 +273,6 @@ fn text_bits(values: &ArrayRef) -> u64 {
     }
     let packed =
         zstd::bulk::compress(&sample, ZSTD_LEVEL).map_or(sample.len(), |packed| packed.len());
-    let bits = 8 * mean_len(values) * packed as u64;
-    bits.checked_div(sample.len() as u64).unwrap_or_default() + LENGTH_BITS
+    let bits = 8 * BIT * mean_len(values) * packed as u64;
+    bits.checked_div(sample.len() as u64).unwrap_or_default() + LENGTH_BITS * BIT
 }

@@ -1,6 +1,7 @@
 //! Tests of the layout: canonical rows, parts, and the way back.
 
 mod columns;
+mod golden;
 mod profile;
 
 use std::collections::HashMap;

@@ -13,7 +13,7 @@ use crate::layout::{LaidPart, RowsHash, single_file};
 
 /// Rows with a counter, noise, a few distinct words, long text and floats; 8,000 logical bytes
 /// are some 80 of them.
-fn table(rows: std::ops::Range<u64>) -> RecordBatch {
+pub(super) fn table(rows: std::ops::Range<u64>) -> RecordBatch {
     let noise = |n: u64| (n + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 16;
     let numbers: ArrayRef = Arc::new(UInt64Array::from_iter_values(rows.clone().map(noise)));
     let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(rows.clone().map(|n| n as i64)));
