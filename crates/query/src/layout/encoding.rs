@@ -5,7 +5,7 @@
 //!
 //! | values | candidates |
 //! |---|---|
-//! | integers, dates, times, decimals of up to 18 digits | dictionary, DELTA_BINARY_PACKED, BYTE_STREAM_SPLIT |
+//! | integers, dates, times, decimals of up to 18 digits | dictionary, DELTA_BINARY_PACKED |
 //! | Float32, Float64 | dictionary, BYTE_STREAM_SPLIT |
 //! | Utf8, Binary | dictionary, DELTA_LENGTH_BYTE_ARRAY |
 //! | FixedSizeBinary, wider decimals, Float16 | dictionary, PLAIN |
@@ -13,8 +13,8 @@
 //!
 //! Of the candidates the one with the fewest estimated bits a value is taken, the one further left
 //! where they are equal. Estimates are in sixteenths of a bit. These are the
-//! encodings that the readers in wide use have in common: BYTE_STREAM_SPLIT of fixed-length bytes,
-//! which some refuse, is not among them.
+//! encodings that the readers in wide use have in common: BYTE_STREAM_SPLIT of integers and of
+//! fixed-length bytes, which DuckDB refuses, is not among them.
 
 use std::collections::HashSet;
 
@@ -57,7 +57,7 @@ pub(super) struct Choice {
 /// Chooses for the values of one Parquet column; `integer_bits` is the width of its
 /// physical type where that is an integer.
 pub(super) fn choose(values: &ArrayRef, integer_bits: Option<u32>) -> Choice {
-    let direct = direct_encodings(values.data_type(), integer_bits)[0];
+    let direct = direct_encoding(values.data_type(), integer_bits);
     let plain = Choice { dictionary: false, encoding: direct, bloom_values: None };
     let count = (values.len() - values.logical_null_count()) as u64;
     if count == 0 || never_dictionary(values.data_type()) {
@@ -65,7 +65,7 @@ pub(super) fn choose(values: &ArrayRef, integer_bits: Option<u32>) -> Choice {
     }
     let spread = spread_hashes(values);
     let distinct = estimated_distinct(&spread, count);
-    let (direct, direct_bits) = best_direct(values, integer_bits);
+    let direct_bits = direct_bits(values, direct);
     // What the indexes take, and what the dictionary itself takes, a value.
     let entries = u128::from(distinct) * u128::from(raw_bits(values)) / u128::from(count);
     let dictionary_bits = index_bits(distinct) + u64::try_from(entries).unwrap_or(u64::MAX / 2);
@@ -77,30 +77,15 @@ pub(super) fn choose(values: &ArrayRef, integer_bits: Option<u32>) -> Choice {
     Choice { dictionary, encoding: direct, bloom_values }
 }
 
-/// The encodings outside a dictionary that are weighed; the first is that of no values.
-fn direct_encodings(kind: &DataType, integer_bits: Option<u32>) -> &'static [Encoding] {
+/// The encoding outside a dictionary.
+fn direct_encoding(kind: &DataType, integer_bits: Option<u32>) -> Encoding {
     match kind {
-        DataType::Float32 | DataType::Float64 => &[Encoding::BYTE_STREAM_SPLIT],
-        DataType::Utf8 | DataType::Binary => &[Encoding::DELTA_LENGTH_BYTE_ARRAY],
-        DataType::Null | DataType::Boolean => &[Encoding::PLAIN],
-        _ if integer_bits.is_some() => {
-            &[Encoding::DELTA_BINARY_PACKED, Encoding::BYTE_STREAM_SPLIT]
-        }
-        _ => &[Encoding::PLAIN],
+        DataType::Float32 | DataType::Float64 => Encoding::BYTE_STREAM_SPLIT,
+        DataType::Utf8 | DataType::Binary => Encoding::DELTA_LENGTH_BYTE_ARRAY,
+        DataType::Null | DataType::Boolean => Encoding::PLAIN,
+        _ if integer_bits.is_some() => Encoding::DELTA_BINARY_PACKED,
+        _ => Encoding::PLAIN,
     }
-}
-
-/// Returns the best encoding outside a dictionary, with the bits that a value takes in it.
-fn best_direct(values: &ArrayRef, integer_bits: Option<u32>) -> (Encoding, u64) {
-    let candidates = direct_encodings(values.data_type(), integer_bits);
-    let rated = candidates.iter().map(|encoding| {
-        let bits = match (encoding, integer_bits) {
-            (Encoding::BYTE_STREAM_SPLIT, Some(width)) => split_bits(values, width),
-            _ => direct_bits(values, *encoding),
-        };
-        (*encoding, bits)
-    });
-    rated.min_by_key(|(_, bits)| *bits).unwrap_or((Encoding::PLAIN, u64::MAX))
 }
 
 fn never_dictionary(kind: &DataType) -> bool {
@@ -222,18 +207,6 @@ fn delta_bits(values: &ArrayRef) -> u64 {
         count += deltas.len() as u64;
     }
     bits.checked_div(count).unwrap_or(u64::from(u64::BITS) * BIT)
-}
-
-/// Mean bits of integers of `width` bits whose bytes stand by rank, after compression.
-fn split_bits(values: &ArrayRef, width: u32) -> u64 {
-    let numbers: Vec<i128> =
-        runs(values.len()).flat_map(|(start, len)| integers(&values.slice(start, len))).collect();
-    let planes = (0..width / 8)
-        .flat_map(|rank| numbers.iter().map(move |number| number.to_le_bytes()[rank as usize]));
-    let planes: Vec<u8> = planes.collect();
-    let packed =
-        zstd::bulk::compress(&planes, ZSTD_LEVEL).map_or(planes.len(), |packed| packed.len());
-    (8 * BIT * packed as u64).checked_div(numbers.len() as u64).unwrap_or(u64::MAX)
 }
 
 /// Returns the values that are there, as numbers.
