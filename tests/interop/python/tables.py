@@ -158,3 +158,34 @@ INTEGERS = [
     pa.uint32(),
     pa.uint64(),
 ]
+
+MIXED_ROWS = 20_000
+# Each of these is without a type in one of the three engines, also in files that pyarrow wrote.
+NOT_COMMON = ("halffloat", "null", "duration", "decimal256", "fixed", "runs", "list view")
+
+
+def common() -> dict[str, pa.Array]:
+    """Columns of the types that pyarrow, DuckDB and polars all have."""
+    columns = {**scalars(), **temporal(), **nested()}
+    return {name: array for name, array in columns.items() if not name.startswith(NOT_COMMON)}
+
+
+def mixed() -> pa.Table:
+    """A table of common types, long enough for pages, dictionaries and many values of each."""
+    short = as_table(common())
+    table = pa.concat_tables([short] * (MIXED_ROWS // short.num_rows)).combine_chunks()
+    return table.append_column("row", pa.array(range(table.num_rows), pa.int64()))
+
+
+# Parquet has no such types; what stands for them there holds the same values.
+STANDS_FOR = {
+    pa.timestamp("s"): [pa.timestamp("ms")],
+    pa.time32("s"): [pa.time32("ms")],
+    pa.date64(): [pa.timestamp("ms"), pa.date32()],
+    pa.decimal32(5, 2): [pa.decimal128(5, 2)],
+    pa.decimal64(15, 4): [pa.decimal128(15, 4)],
+    **{
+        pa.timestamp("s", zone): [pa.timestamp("ms", zone), pa.timestamp("ms", "UTC")]
+        for zone in ("UTC", "+02:00", "Europe/Berlin")
+    },
+}

@@ -9,30 +9,13 @@ import pytest
 import tables
 from sameness import assert_same
 
-# What all three engines have a type for. The rest is known to fail in one of them, also in files
-# that pyarrow wrote.
-COMMON = {
-    name: array
-    for name, array in {**tables.scalars(), **tables.temporal(), **tables.nested()}.items()
-    if not name.startswith(
-        ("halffloat", "null", "duration", "decimal256", "fixed", "runs", "list view")
-    )
-}
-ROWS = 20_000
-
-
-def mixed() -> pa.Table:
-    """A table of common types, long enough for pages, dictionaries and many values of each."""
-    short = tables.as_table(COMMON)
-    table = pa.concat_tables([short] * (ROWS // short.num_rows)).combine_chunks()
-    return table.append_column("row", pa.array(range(table.num_rows), pa.int64()))
-
+ROWS = tables.MIXED_ROWS
 
 
 @pytest.fixture
 def files(lake):
     """The table, and it as one retrieved file and as its parts."""
-    table = mixed()
+    table = tables.mixed()
     lake.store_table(table, "t")
     parts = []
     for index, part in enumerate(lake.parts("t")):

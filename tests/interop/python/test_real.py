@@ -13,8 +13,10 @@ from sameness import assert_same
 DATA = Path(os.environ.get("CIDLAKE_DATA", "absent"))
 CORPUS = sorted((DATA / "parquet-testing").rglob("*.parquet"))
 
-# Files that pyarrow reads and the lake may refuse, each with the reason. None is known.
+# Files that pyarrow reads and the lake may refuse, each with the reason.
 MAY_BE_REFUSED: dict[str, str] = {
+    "datapage_v1-corrupt-checksum.parquet": "a page is not what its checksum says",
+    "rle-dict-uncompressed-corrupt-checksum.parquet": "a page is not what its checksum says",
     "dict-page-offset-zero.parquet": "its footer has a list of another type than the format says",
     "nation.dict-malformed.parquet": "the size in the header of its dictionary page is wrong",
     "large_string_map.brotli.parquet": "one text of 2 GiB, more than an array of a batch holds",

@@ -11,19 +11,6 @@ from sameness import assert_same
 COLUMNS = {**tables.scalars(), **tables.temporal(), **tables.nested()}
 REFUSED = tables.refused()
 
-# Parquet has no such types; what stands for them there holds the same values.
-STANDS_FOR = {
-    pa.timestamp("s"): [pa.timestamp("ms")],
-    pa.time32("s"): [pa.time32("ms")],
-    pa.date64(): [pa.timestamp("ms"), pa.date32()],
-    pa.decimal32(5, 2): [pa.decimal128(5, 2)],
-    pa.decimal64(15, 4): [pa.decimal128(15, 4)],
-    **{
-        pa.timestamp("s", zone): [pa.timestamp("ms", zone), pa.timestamp("ms", "UTC")]
-        for zone in ("UTC", "+02:00", "Europe/Berlin")
-    },
-}
-
 
 @pytest.mark.parametrize("name", COLUMNS)
 def test_a_column_comes_back_as_arrow(lake, name):
@@ -39,7 +26,7 @@ def test_a_column_comes_back_as_parquet(lake, name):
     table = pa.table({name: COLUMNS[name]})
     lake.store_table(table, "t")
     back = pq.read_table(lake.get_file("t", "parquet"))
-    if back.schema.field(0).type in STANDS_FOR.get(table.schema.field(0).type, []):
+    if back.schema.field(0).type in tables.STANDS_FOR.get(table.schema.field(0).type, []):
         back = back.cast(table.schema)
     assert_same(table, back, loose=True)
 

@@ -2,13 +2,16 @@
 //! is checked against the file.
 
 use std::io::{BufReader, Read};
+use std::sync::Arc;
 
+use arrow::array::RecordBatchReader;
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use arrow::ipc::reader::{FileReader, StreamReader};
 use arrow::ipc::{Block, Message, MessageHeader, RecordBatch, root_as_footer, root_as_message};
 
 use super::Batches;
+use super::failing::failing_column;
 use super::source::{Guarded, Source, guarded};
 use crate::error::{QueryError, arrow_message};
 
@@ -32,43 +35,65 @@ pub(super) fn open(source: Source) -> Result<(SchemaRef, Batches), QueryError> {
         if first.starts_with(b"FEA1") {
             return Err(source.bad("", "Feather version 1 is not read; write version 2"));
         }
+        let source = Arc::new(source);
         if first == *MAGIC { open_file(&source) } else { open_stream(&source) }
     })
 }
 
-fn open_file(source: &Source) -> Result<(SchemaRef, Batches), QueryError> {
+fn open_file(source: &Arc<Source>) -> Result<(SchemaRef, Batches), QueryError> {
     check_file(source)?;
     let reader = BufReader::new(source.reader_at(0)?);
-    let reader = FileReader::try_new(reader, None).map_err(|error| bad(source.label(), error))?;
+    let reader =
+        FileReader::try_new(reader, None).map_err(|error| bad(source.label(), "", error))?;
     let schema = reader.schema();
-    Ok((schema, guard(source.label(), reader)))
+    let alone = |source: &Source, column| {
+        let reader = BufReader::new(source.uncounted_at(0).ok()?);
+        FileReader::try_new(reader, Some(vec![column])).ok()
+    };
+    Ok((schema, guard(source, reader, alone)))
 }
 
-fn open_stream(source: &Source) -> Result<(SchemaRef, Batches), QueryError> {
+fn open_stream(source: &Arc<Source>) -> Result<(SchemaRef, Batches), QueryError> {
     check_stream(source)?;
     let reader = BufReader::new(source.reader_at(0)?);
-    let reader = StreamReader::try_new(reader, None).map_err(|error| bad(source.label(), error))?;
+    let reader =
+        StreamReader::try_new(reader, None).map_err(|error| bad(source.label(), "", error))?;
     let schema = reader.schema();
-    Ok((schema, guard(source.label(), reader)))
+    let alone = |source: &Source, column| {
+        let reader = BufReader::new(source.uncounted_at(0).ok()?);
+        StreamReader::try_new(reader, Some(vec![column])).ok()
+    };
+    Ok((schema, guard(source, reader, alone)))
 }
 
-fn guard(
-    label: &str,
-    reader: impl Iterator<Item = Result<arrow::array::RecordBatch, ArrowError>> + Send + 'static,
-) -> Batches {
-    let owned = label.to_owned();
-    let batches = reader.map(move |batch| batch.map_err(|error| bad(&owned, error)));
-    Box::new(Guarded::new(label, batches))
+/// Batches whose errors name the column, for which `alone` reads one column by itself.
+fn guard<R>(
+    source: &Arc<Source>,
+    reader: R,
+    alone: impl Fn(&Source, usize) -> Option<R> + Send + 'static,
+) -> Batches
+where
+    R: RecordBatchReader + Send + 'static,
+{
+    let file = Arc::clone(source);
+    let schema = reader.schema();
+    let batches = reader.map(move |batch| {
+        batch.map_err(|error| {
+            let column = failing_column(&schema, |column| alone(&file, column));
+            bad(file.label(), &column.unwrap_or_default(), error)
+        })
+    });
+    Box::new(Guarded::new(source.label(), batches))
 }
 
-fn bad(label: &str, error: ArrowError) -> QueryError {
+fn bad(label: &str, place: &str, error: ArrowError) -> QueryError {
     match error {
         ArrowError::IoError(_, source) if source.kind() != std::io::ErrorKind::UnexpectedEof => {
             QueryError::Io { label: label.to_owned(), op: "read", source }
         }
         other => {
             let message = format!("not readable as Arrow IPC: {}", arrow_message(&other));
-            QueryError::bad_input(label, "", message)
+            QueryError::bad_input(label, place, message)
         }
     }
 }

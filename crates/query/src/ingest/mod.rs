@@ -7,6 +7,7 @@
 
 mod arrow_ipc;
 mod csv;
+mod failing;
 mod json;
 mod numbers;
 mod parquet;

@@ -23,6 +23,7 @@ use parquet::file::metadata::{FileMetaData, ParquetMetaData};
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::schema::types::ColumnDescriptor;
 
+use super::failing::failing_column;
 use super::source::{CountedReader, Guarded, Source, guarded};
 use super::{BATCH_ROWS, Batches};
 use crate::error::{QueryError, arrow_message};
@@ -42,6 +43,7 @@ pub(super) fn open(source: Source) -> Result<(SchemaRef, Batches), QueryError> {
         let meta = load(&file)?;
         let schema = SchemaRef::clone(meta.schema());
         let promised = meta.metadata().file_metadata().num_rows();
+        let columns = meta.clone();
         let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file.clone(), meta)
             .with_batch_size(BATCH_ROWS)
             .build()
@@ -51,7 +53,7 @@ pub(super) fn open(source: Source) -> Result<(SchemaRef, Batches), QueryError> {
         // The reader's own schema has lost the file's metadata.
         let target = SchemaRef::clone(&schema);
         let batches = reader.map(move |batch| {
-            let batch = batch.map_err(|error| errors.bad_rows(error))?;
+            let batch = batch.map_err(|error| errors.bad_column(&columns, error))?;
             batch.with_schema(SchemaRef::clone(&target)).map_err(|error| errors.bad_rows(error))
         });
         // Asked for behind the last batch: rows that cannot be read must not go missing quietly.
@@ -244,9 +246,26 @@ impl ParquetFile {
     }
 
     fn bad_rows(&self, error: ArrowError) -> QueryError {
+        self.damaged("", error)
+    }
+
+    /// The error of rows that cannot be decoded, with the column that is to blame.
+    fn bad_column(&self, meta: &ArrowReaderMetadata, error: ArrowError) -> QueryError {
+        let column = failing_column(meta.schema(), |index| {
+            let mask = ProjectionMask::roots(meta.parquet_schema(), [index]);
+            ParquetRecordBatchReaderBuilder::new_with_metadata(self.clone(), meta.clone())
+                .with_projection(mask)
+                .with_batch_size(BATCH_ROWS)
+                .build()
+                .ok()
+        });
+        self.damaged(&column.unwrap_or_default(), error)
+    }
+
+    fn damaged(&self, place: &str, error: ArrowError) -> QueryError {
         match error {
             ArrowError::IoError(_, error) => self.0.io(error),
-            other => self.0.bad("", format!("damaged Parquet: {}", arrow_message(&other))),
+            other => self.0.bad(place, format!("damaged Parquet: {}", arrow_message(&other))),
         }
     }
 }

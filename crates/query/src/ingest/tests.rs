@@ -309,9 +309,11 @@ fn the_corpus_of_the_parquet_project_is_read() {
 }
 
 /// Files of the corpus that the Parquet reader here refuses, each with an error that says so: a
-/// footer and a page header that break the format in ways that some readers let pass, and one text
-/// of 2 GiB, which no array of a batch has room for.
-const UNREADABLE: [&str; 3] = [
+/// footer and a page header that break the format in ways that some readers let pass, pages that
+/// are not what their checksums say, and one text of 2 GiB, which no array of a batch has room for.
+const UNREADABLE: [&str; 5] = [
+    "datapage_v1-corrupt-checksum.parquet",
+    "rle-dict-uncompressed-corrupt-checksum.parquet",
     "dict-page-offset-zero.parquet",
     "nation.dict-malformed.parquet",
     "large_string_map.brotli.parquet",
