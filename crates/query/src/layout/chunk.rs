@@ -23,6 +23,7 @@ use parquet::file::properties::{
 use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor};
 
 use super::dense::dense;
+use super::dictionary::sort_and_compress;
 use super::encoding::{Choice, choose};
 use super::stats::holds_nan;
 
@@ -30,10 +31,13 @@ use super::stats::holds_nan;
 pub(super) const CREATED_BY: &str = "cidlake";
 /// The compression of every page.
 pub(super) const ZSTD_LEVEL: i32 = 3;
-/// A page holds at least so many bytes of values before encoding, but for the last.
-const PAGE_BYTES_MIN: usize = 128 << 10;
-/// A page holds at most about so many bytes of values before encoding.
-const PAGE_BYTES_MAX: usize = 512 << 10;
+/// A page of text or bytes holds at least so many bytes of values before encoding, but for the
+/// last: zstd needs some to find what repeats.
+const TEXT_PAGE_BYTES_MIN: usize = 128 << 10;
+/// A page of other values holds at least so many, but for the last.
+const PAGE_BYTES_MIN: usize = 64 << 10;
+/// A page holds at most about so many times the least.
+const PAGE_BYTES_SPREAD: usize = 4;
 /// A dictionary that reaches this size is closed and the rest of its column written directly.
 const DICTIONARY_BYTES: usize = 1 << 20;
 /// The false positives that a bloom filter may give.
@@ -77,7 +81,9 @@ pub(super) fn encode_column(
     let mut leaves = Vec::new();
     leaf_arrays(&column, &mut leaves);
     let described = parquet_schema(&schema)?;
-    let mut properties = base_properties()?;
+    let text =
+        leaves.iter().any(|leaf| matches!(leaf.data_type(), DataType::Utf8 | DataType::Binary));
+    let mut properties = base_properties(if text { TEXT_PAGE_BYTES_MIN } else { PAGE_BYTES_MIN })?;
     for (leaf, described) in leaves.iter().zip(described.columns()) {
         let integer_bits = match described.physical_type() {
             PhysicalType::INT32 => Some(32),
@@ -89,6 +95,7 @@ pub(super) fn encode_column(
         properties = properties
             .set_column_dictionary_enabled(path.clone(), dictionary)
             .set_column_encoding(path.clone(), encoding)
+            .set_column_compression(path.clone(), compression(dictionary)?)
             .set_column_statistics_enabled(path.clone(), statistics_of(leaf, described));
         if let Some(values) = bloom_values {
             properties = properties
@@ -105,7 +112,21 @@ pub(super) fn encode_column(
     let mut writer = ArrowWriter::try_new_with_options(&mut file, schema, options)?;
     writer.write(&batch)?;
     let written = writer.close()?;
-    cut_out(&Bytes::from(file), &written)
+    let rows = batch.num_rows();
+    let chunks = cut_out(&Bytes::from(file), &written)?;
+    let sorted = chunks.into_iter().map(|chunk| match chunk.meta.compression() {
+        Compression::UNCOMPRESSED => sort_and_compress(chunk, rows),
+        _ => Ok(chunk),
+    });
+    sorted.collect()
+}
+
+/// Pages with a dictionary are compressed once it is in order.
+fn compression(dictionary: bool) -> Result<Compression, ParquetError> {
+    if dictionary {
+        return Ok(Compression::UNCOMPRESSED);
+    }
+    Ok(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
 }
 
 /// The arrays behind the Parquet columns of a dense array, in their order.
@@ -141,10 +162,10 @@ fn statistics_of(leaf: &ArrayRef, described: &ColumnDescriptor) -> EnabledStatis
 
 /// The profile's options, every one that shapes bytes named even where it is the default, since
 /// a default may change with the crate. Version 1 pages: every reader has them.
-fn base_properties() -> Result<WriterPropertiesBuilder, ParquetError> {
+fn base_properties(page_bytes_min: usize) -> Result<WriterPropertiesBuilder, ParquetError> {
     let pages = CdcOptions {
-        min_chunk_size: PAGE_BYTES_MIN,
-        max_chunk_size: PAGE_BYTES_MAX,
+        min_chunk_size: page_bytes_min,
+        max_chunk_size: page_bytes_min * PAGE_BYTES_SPREAD,
         norm_level: 0,
     };
     Ok(WriterProperties::builder()

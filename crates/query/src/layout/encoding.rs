@@ -11,8 +11,10 @@
 //! | FixedSizeBinary, wider decimals, Float16 | dictionary, PLAIN |
 //! | Boolean, Null, Interval | PLAIN |
 //!
-//! Of the candidates the one with the fewest estimated bits a value is taken, the one further left
-//! where they are equal. Estimates are in sixteenths of a bit. These are the
+//! The dictionary is taken if it saves a tenth of the other's estimated bits: a page without one
+//! depends on its own rows alone, so that versions share it. Values without order take one bit
+//! more as differences than as indexes, which with the dictionary itself comes near a tie for many
+//! columns: they shall not change sides with each edit. These are the
 //! encodings that the readers in wide use have in common: BYTE_STREAM_SPLIT of integers and of
 //! fixed-length bytes, which DuckDB refuses, is not among them.
 
@@ -38,6 +40,8 @@ const BIT: u64 = 16;
 const SAMPLE_VALUE_BYTES: usize = 256;
 /// Bits that the length of a text takes among others.
 const LENGTH_BITS: u64 = 4;
+/// A dictionary takes less than the direct encoding by one part in so many, or more.
+const MARGIN: u64 = 10;
 /// A bloom filter takes about so many bits a value.
 const BLOOM_BITS: u64 = 9;
 /// A bloom filter may take this share of its column: one part in so many.
@@ -69,8 +73,8 @@ pub(super) fn choose(values: &ArrayRef, integer_bits: Option<u32>) -> Choice {
     // What the indexes take, and what the dictionary itself takes, a value.
     let entries = u128::from(distinct) * u128::from(raw_bits(values)) / u128::from(count);
     let dictionary_bits = index_bits(distinct) + u64::try_from(entries).unwrap_or(u64::MAX / 2);
-    let dictionary = dictionary_bits < direct_bits;
-    let bits = dictionary_bits.min(direct_bits);
+    let dictionary = dictionary_bits < direct_bits - direct_bits / MARGIN;
+    let bits = if dictionary { dictionary_bits } else { direct_bits };
     let unique = distinct >= count / 2 && count >= SPREAD_VALUES as u64;
     let affordable = BLOOM_BITS * BLOOM_SHARE * BIT <= bits;
     let bloom_values = (unique && affordable && !values.data_type().is_floating()).then_some(count);

@@ -2,13 +2,14 @@
 //! somewhere in it: those of one part, or of a whole table as one file.
 
 use std::io::Write as _;
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{
     ColumnChunkMetaData, FileMetaData, ParquetMetaData, ParquetMetaDataBuilder,
-    ParquetMetaDataWriter, RowGroupMetaData,
+    ParquetMetaDataReader, ParquetMetaDataWriter, RowGroupMetaData,
 };
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::page_index::offset_index::OffsetIndexMetaData;
@@ -16,6 +17,7 @@ use parquet::file::writer::TrackedWrite;
 use parquet::schema::types::SchemaDescriptor;
 
 use super::chunk::CREATED_BY;
+use super::leaves::index_runs;
 
 /// The Parquet magic, which opens and closes every file.
 pub(super) const MAGIC: &[u8] = b"PAR1";
@@ -36,8 +38,8 @@ pub(super) struct PlacedGroup {
 /// The end of a file.
 #[derive(Debug)]
 pub(super) struct FileEnd {
-    /// The page indexes of all column chunks.
-    pub(super) indexes: Bytes,
+    /// The page indexes of all column chunks, in runs of whole indexes.
+    pub(super) indexes: Vec<Bytes>,
     /// The footer, its length and the magic.
     pub(super) footer: Bytes,
 }
@@ -55,7 +57,30 @@ pub(super) fn file_end(
     ParquetMetaDataWriter::new_with_tracked(out, &metadata).finish()?;
     let bytes = Bytes::from(end.bytes);
     let split = footer_start(&bytes)?;
-    Ok(FileEnd { indexes: bytes.slice(..split), footer: bytes.slice(split..) })
+    let (indexes, footer) = (bytes.slice(..split), bytes.slice(split..));
+    let ends = index_ends(&footer, offset)?;
+    Ok(FileEnd { indexes: index_runs(&indexes, &ends), footer })
+}
+
+/// Returns where each page index ends, counted from `offset` bytes into the file, in order.
+fn index_ends(footer: &Bytes, offset: u64) -> Result<Vec<u64>, ParquetError> {
+    let metadata = footer.get(..footer.len().saturating_sub(TRAILER_BYTES)).unwrap_or_default();
+    let metadata = ParquetMetaDataReader::decode_metadata(metadata)?;
+    let ends =
+        metadata.row_groups().iter().flat_map(RowGroupMetaData::columns).flat_map(index_spans);
+    let mut ends: Vec<u64> = ends.map(|span| span.end.saturating_sub(offset)).collect();
+    ends.sort_unstable();
+    Ok(ends)
+}
+
+/// Returns where the page indexes of a column chunk stand in the file.
+pub(super) fn index_spans(chunk: &ColumnChunkMetaData) -> impl Iterator<Item = Range<u64>> + use<> {
+    let column = chunk.column_index_offset().zip(chunk.column_index_length());
+    let offset = chunk.offset_index_offset().zip(chunk.offset_index_length());
+    [column, offset].into_iter().flatten().map(|(start, len)| {
+        let start = start.unsigned_abs();
+        start..start + u64::from(len.unsigned_abs())
+    })
 }
 
 fn metadata(

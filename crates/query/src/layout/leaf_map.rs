@@ -3,6 +3,7 @@
 use cidlake_block::Cid;
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 
+use super::footer::index_spans;
 use super::single_file::LaidPart;
 
 /// What a leaf holds.
@@ -57,8 +58,7 @@ pub struct LeafInfo {
 /// Says of every leaf of a part what it holds, in the order of the file.
 pub(crate) fn leaf_map(part: &LaidPart) -> Vec<LeafInfo> {
     let whole = part.leaves.len() == 1;
-    let indexes = indexes_start(&part.metadata);
-    let footer = part.leaves.last().map_or(0, |leaf| leaf.offset);
+    let footer = chunks(&part.metadata).flat_map(index_spans).map(|span| span.end).max();
     let leaves = part.leaves.iter().map(|leaf| {
         let chunk = chunk_at(&part.metadata, leaf.offset);
         let bloom = bloom_at(&part.metadata, leaf.offset);
@@ -67,7 +67,8 @@ pub(crate) fn leaf_map(part: &LaidPart) -> Vec<LeafInfo> {
             (Some((_, chunk)), _) => (LeafKind::Pages, Some(chunk)),
             (None, Some(chunk)) => (LeafKind::Bloom, Some(chunk)),
             (None, None) if leaf.offset == 0 => (LeafKind::Magic, None),
-            (None, None) if leaf.offset >= indexes && leaf.offset < footer => {
+            // Between pages and filters, which are found above, and the footer.
+            (None, None) if footer.is_some_and(|footer| leaf.offset < footer) => {
                 (LeafKind::Indexes, None)
             }
             (None, None) => (LeafKind::Footer, None),
@@ -104,12 +105,6 @@ fn bloom_at(metadata: &ParquetMetaData, offset: u64) -> Option<&ColumnChunkMetaD
             (start..start + u64::from(len.unsigned_abs())).contains(&offset)
         })
     })
-}
-
-fn indexes_start(metadata: &ParquetMetaData) -> u64 {
-    let starts = chunks(metadata)
-        .flat_map(|chunk| [chunk.column_index_offset(), chunk.offset_index_offset()]);
-    starts.flatten().min().map_or(u64::MAX, i64::unsigned_abs)
 }
 
 fn pages_in(

@@ -1,4 +1,5 @@
-//! Cuts the bytes of a file into leaves: runs of whole pages of one column chunk.
+//! Cuts the bytes of a file into leaves: runs of whole pages of one column chunk, and of whole
+//! page indexes.
 //!
 //! Where a run ends is for its pages to say, by their content and size, never by their number: a
 //! page that is new or gone shifts no run behind it. A page of [`RUN_BYTES`] or more always ends
@@ -12,9 +13,22 @@ use xxhash_rust::xxh3::xxh3_64;
 /// A page of so many bytes is worth a leaf of its own.
 const RUN_BYTES: u64 = 24 << 10;
 
-/// Cuts `bytes` behind some of `page_ends`, the last of which is its end, and wherever a leaf
-/// would be larger than 1 MiB.
+/// A page index of so many bytes is: there is less of them, and every edit changes some.
+const INDEX_RUN_BYTES: u64 = 4 << 10;
+
+/// Cuts the pages of a column chunk, the last of which ends where `bytes` do.
 pub(super) fn page_runs(bytes: &Bytes, page_ends: &[u64]) -> Vec<Bytes> {
+    runs(bytes, page_ends, RUN_BYTES)
+}
+
+/// Cuts the page indexes of a file likewise.
+pub(super) fn index_runs(bytes: &Bytes, index_ends: &[u64]) -> Vec<Bytes> {
+    runs(bytes, index_ends, INDEX_RUN_BYTES)
+}
+
+/// Cuts `bytes` behind some of `page_ends`, where a page of `worth` bytes is worth a leaf, and
+/// wherever a leaf would be larger than 1 MiB.
+fn runs(bytes: &Bytes, page_ends: &[u64], worth: u64) -> Vec<Bytes> {
     let mut runs = Vec::new();
     let (mut run_start, mut page_start) = (0, 0);
     for end in page_ends {
@@ -23,7 +37,7 @@ pub(super) fn page_runs(bytes: &Bytes, page_ends: &[u64]) -> Vec<Bytes> {
             runs.push(bytes.slice(run_start..page_start));
             run_start = page_start;
         }
-        if ends_run(bytes.get(page_start..end).unwrap_or_default()) {
+        if ends_run(bytes.get(page_start..end).unwrap_or_default(), worth) {
             runs.extend(pieces(&bytes.slice(run_start..end)));
             run_start = end;
         }
@@ -41,8 +55,8 @@ pub(super) fn pieces(bytes: &Bytes) -> impl Iterator<Item = Bytes> {
 }
 
 /// Whether a run ends behind this page.
-fn ends_run(page: &[u8]) -> bool {
+fn ends_run(page: &[u8], worth: u64) -> bool {
     let len = page.len() as u64;
     // The hash as a fraction of 2^64 against the size as a fraction of a leaf's worth.
-    len >= RUN_BYTES || u128::from(xxh3_64(page)) * u128::from(RUN_BYTES) < u128::from(len) << 64
+    len >= worth || u128::from(xxh3_64(page)) * u128::from(worth) < u128::from(len) << 64
 }

@@ -136,7 +136,7 @@ fn assemble(row_group: &RecordBatch, chunks: Vec<Chunk>) -> Result<PartFile, Par
     let chunks = group.columns.clone();
     let groups = if row_group.num_rows() == 0 { Vec::new() } else { vec![group] };
     let FileEnd { indexes, footer } = file_end(&schema, groups, offset)?;
-    pieces.extend(self::pieces(&indexes));
+    pieces.extend(indexes);
     pieces.extend(self::pieces(&footer));
     Ok(PartFile { pieces, chunks })
 }

@@ -51,7 +51,7 @@ pub(super) fn row_hashes(batch: &RecordBatch, columns: &[usize]) -> Vec<u64> {
     hashes
 }
 
-/// Returns the hash of each value of a canonical array.
+/// Returns the hash of each value of a canonical array, the fold of it alone.
 pub(super) fn value_hashes(values: &ArrayRef) -> Vec<u64> {
     hashes_of(std::slice::from_ref(values), values.len())
 }

@@ -8,14 +8,13 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use cidlake_block::unixfs::{Leaf, LeafSpan, file_from_leaves};
 use cidlake_block::{Block, Cid, Codec};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
 
 use super::chunk::shift;
-use super::footer::{MAGIC, PlacedGroup, file_end};
+use super::footer::{MAGIC, PlacedGroup, file_end, index_spans};
 use super::leaves::pieces;
 use crate::error::QueryError;
 
@@ -86,15 +85,12 @@ fn join(first: &LaidPart, parts: &[&LaidPart]) -> Result<SingleFile, ParquetErro
         offset += body.iter().map(|leaf| leaf.len).sum::<u64>();
     }
     let end = file_end(&schema, groups, offset)?;
-    let mut blocks: Vec<Block> = [end.indexes, end.footer].iter().flat_map(leaf_blocks).collect();
+    let ends = end.indexes.into_iter().chain(pieces(&end.footer));
+    let mut blocks: Vec<Block> = ends.map(|piece| Block::new(Codec::Raw, piece)).collect();
     leaves.extend(blocks.iter().map(|block| Leaf { cid: *block.cid(), len: block.len() as u64 }));
     let dag = file_from_leaves(&leaves);
     blocks.extend(dag.nodes);
     Ok(SingleFile { root: dag.root, bytes: dag.len, blocks })
-}
-
-fn leaf_blocks(bytes: &Bytes) -> Vec<Block> {
-    pieces(bytes).map(|piece| Block::new(Codec::Raw, piece)).collect()
 }
 
 /// Returns the leaves of a part that hold its column chunks and bloom filters; the magic before
@@ -106,13 +102,8 @@ fn body(part: &LaidPart, opens_file: bool) -> Result<&[LeafSpan], ParquetError> 
     if part.leaves.first().is_none_or(|leaf| leaf.len != MAGIC.len() as u64) {
         return Err(foreign(part, "its magic is not a leaf"));
     }
-    let starts = part
-        .metadata
-        .row_groups()
-        .iter()
-        .flat_map(|group| group.columns())
-        .flat_map(|column| [column.column_index_offset(), column.offset_index_offset()]);
-    let end = starts.flatten().min().map(i64::unsigned_abs);
+    let columns = part.metadata.row_groups().iter().flat_map(|group| group.columns());
+    let end = columns.flat_map(index_spans).map(|span| span.start).min();
     let end = end.ok_or_else(|| foreign(part, "it has no page index"))?;
     let last = part.leaves.partition_point(|leaf| leaf.offset < end);
     let body = part.leaves.get(usize::from(!opens_file)..last).unwrap_or_default();

@@ -83,6 +83,31 @@ fn an_edit_changes_the_row_groups_that_it_touches() {
 }
 
 #[test]
+fn an_update_of_one_column_moves_only_the_ends_that_are_its_own() {
+    let old = table(0..40_000);
+    let ends = |batch: &RecordBatch| -> BTreeSet<usize> {
+        let groups = cut(batch, CutRule::default(), 40_000);
+        groups
+            .iter()
+            .scan(0, |end, group| {
+                *end += group.num_rows();
+                Some(*end)
+            })
+            .collect()
+    };
+    let before = ends(&old);
+    for updated in 0..old.num_columns() {
+        // Every value of the column is another, in all rows.
+        let mut columns = old.columns().to_vec();
+        columns[updated] = Arc::clone(table(100_000..140_000).column(updated));
+        let after = ends(&RecordBatch::try_new(old.schema(), columns).unwrap());
+        let kept = before.intersection(&after).count();
+        assert!(kept * 5 > before.len() * 2, "column {updated}: {kept} of {}", before.len());
+        assert!(before.len() > 20, "{before:?}");
+    }
+}
+
+#[test]
 fn cut_columns_decide_and_others_do_not() {
     let old = table(0..20_000);
     let lengths = |batch: &RecordBatch, columns: &[&str]| -> Vec<usize> {
