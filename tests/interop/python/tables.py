@@ -6,6 +6,7 @@ Each has nulls, extremes, and more than one value; nested types have nulls at ev
 import datetime
 import decimal
 import math
+import random
 
 import pyarrow as pa
 
@@ -159,7 +160,7 @@ INTEGERS = [
     pa.uint64(),
 ]
 
-MIXED_ROWS = 20_000
+MIXED_ROWS = 40_000
 # Each of these is without a type in one of the three engines, also in files that pyarrow wrote.
 NOT_COMMON = ("halffloat", "null", "duration", "decimal256", "fixed", "runs", "list view")
 
@@ -173,7 +174,13 @@ def common() -> dict[str, pa.Array]:
 def mixed() -> pa.Table:
     """A table of common types, long enough for pages, dictionaries and many values of each."""
     short = as_table(common())
-    table = pa.concat_tables([short] * (MIXED_ROWS // short.num_rows)).combine_chunks()
+    # Runs of random rows: rows that repeat in one order would end a row group nowhere.
+    chosen, pieces, rows = random.Random(1), [], 0
+    while rows < MIXED_ROWS:
+        piece = short.slice(chosen.randrange(short.num_rows), chosen.randint(1, short.num_rows))
+        pieces.append(piece)
+        rows += piece.num_rows
+    table = pa.concat_tables(pieces).slice(0, MIXED_ROWS).combine_chunks()
     return table.append_column("row", pa.array(range(table.num_rows), pa.int64()))
 
 

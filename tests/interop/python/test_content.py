@@ -88,7 +88,7 @@ def test_every_cid_of_a_table_is_a_real_one(lake):
 
 
 def test_parts_of_a_large_table_stand_in_the_order_of_their_names(lake):
-    table = pa.concat_tables([TABLE] * 3)
+    table = pa.concat_tables([TABLE] * 12)
     stored = lake.store_table(table, "t")
     parts = [part["cid"] for part in lake.parts("t")]
     assert len(parts) > 1
