@@ -198,7 +198,9 @@ def work_as(rival, source, folder):
     pa.set_cpu_count(THREADS)
     # Read, not mapped: mapped pages would be faulted in while the clock runs.
     with pa.OSFile(str(source)) as file:
-        table = pa.ipc.open_file(file).read_all()
+        # Some rivals take no buffer that lies between the boundaries of its type.
+        aligned = pa.ipc.IpcReadOptions(ensure_alignment=pa.ipc.Alignment.At64Byte)
+        table = pa.ipc.open_file(file, options=aligned).read_all()
     open_folder = RIVALS[rival][0]
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         start_threads, _ = open_folder(Path(scratch))
