@@ -19,21 +19,14 @@ enum Run<'a> {
 ///
 /// `None`: the stream ends before, is malformed, or holds a value that is not counted.
 pub(super) fn tally(stream: &[u8], width: u32, len: usize, counts: &mut [usize]) -> Option<()> {
-    let mut rest = stream;
-    let mut seen = 0;
-    while seen < len {
-        let (run, behind) = next_run(rest, width)?;
-        rest = behind;
+    for run in (Runs { rest: stream, width, left: len }) {
+        let (run, there) = run?;
         match run {
-            Run::Repeated { value, count } => {
-                *counts.get_mut(value as usize)? += count.min(len - seen);
-                seen += count;
-            }
-            Run::Packed { bytes, count } => {
-                for value in Unpacked::new(bytes, width).take(count.min(len - seen)) {
+            Run::Repeated { value, .. } => *counts.get_mut(value as usize)? += there,
+            Run::Packed { bytes, .. } => {
+                for value in Unpacked::new(bytes, width).take(there) {
                     *counts.get_mut(value as usize)? += 1;
                 }
-                seen += count;
             }
         }
     }
@@ -53,27 +46,21 @@ pub(super) fn renumber(
     out: &mut Vec<u8>,
 ) -> Option<()> {
     let number = |value: u32| numbers.get(value as usize).copied();
-    let mut rest = stream;
-    let mut seen = 0;
-    while seen < len {
-        let (run, behind) = next_run(rest, width)?;
-        rest = behind;
+    for run in (Runs { rest: stream, width, left: len }) {
+        let (run, there) = run?;
         match run {
             Run::Repeated { value, count } => {
                 put_varint((count as u64) << 1, out);
                 let value = number(value)?.to_le_bytes();
                 out.extend(value.iter().take(new_width.div_ceil(8) as usize));
-                seen += count;
             }
             Run::Packed { bytes, count } => {
                 put_varint((count / GROUP) as u64 * 2 + 1, out);
-                let there = count.min(len - seen);
                 let mut packer = Packer { bits: 0, filled: 0, width: new_width, out };
                 for value in Unpacked::new(bytes, width).take(there) {
                     packer.push(number(value)?);
                 }
                 (there..count).for_each(|_| packer.push(0));
-                seen += count;
             }
         }
     }
@@ -83,6 +70,33 @@ pub(super) fn renumber(
 /// Returns the bits of the largest of `count` numbers from 0.
 pub(super) fn width_of(count: usize) -> u32 {
     usize::BITS - count.saturating_sub(1).leading_zeros()
+}
+
+/// The runs of the first `left` values of a stream, each with how many of its own are among them;
+/// `None` in place of a run where the stream is malformed.
+struct Runs<'a> {
+    rest: &'a [u8],
+    width: u32,
+    left: usize,
+}
+
+impl<'a> Iterator for Runs<'a> {
+    type Item = Option<(Run<'a>, usize)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.left == 0 {
+            return None;
+        }
+        let Some((run, rest)) = next_run(self.rest, self.width) else {
+            self.left = 0;
+            return Some(None);
+        };
+        let (Run::Repeated { count, .. } | Run::Packed { count, .. }) = run;
+        let there = count.min(self.left);
+        self.rest = rest;
+        self.left -= there;
+        Some(Some((run, there)))
+    }
 }
 
 fn next_run(stream: &[u8], width: u32) -> Option<(Run<'_>, &[u8])> {

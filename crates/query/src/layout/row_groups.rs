@@ -2,11 +2,11 @@
 //! not matter, nor how many rows came before.
 //!
 //! Counted are the logical bytes of the cut columns. Once a row group has [`ROW_GROUP_BYTES_MIN`]
-//! of them it ends behind the first row at which the [mark](super::marks) of some cut column, as a
+//! of them it ends behind the first row at which the [cut hash](super::cut_hash), as a
 //! fraction of 2^64, lies below the row's bytes over [`ROW_GROUP_BYTES`] −
 //! [`ROW_GROUP_BYTES_MIN`] and over the number of cut columns; at [`ROW_GROUP_BYTES_MAX`] it ends
 //! anyway, as it does when all columns together have twice that. An edit moves the ends near it,
-//! one of a single column only those that this column marks, and the next end behind falls where
+//! one of a single column only those that this column made, and the next end behind falls where
 //! it did before; a column that does not cut moves none.
 
 use std::collections::{HashSet, VecDeque};
@@ -17,7 +17,7 @@ use arrow::datatypes::{Schema, SchemaRef};
 
 use super::canonical::canonical_schema;
 use super::convert::{Trouble, canonical_batch};
-use super::marks::Marks;
+use super::cut_hash::CutHash;
 use super::size::{RowSizes, row_sizes};
 use crate::error::{QueryError, arrow_message};
 
@@ -49,7 +49,7 @@ pub struct RowGroups {
     canonical: SchemaRef,
     limits: Limits,
     cut_columns: Vec<usize>,
-    marks: Marks,
+    cut_hash: CutHash,
     /// Ends that are given and still to come.
     ends: VecDeque<u64>,
     /// The columns that do not cut, whose bytes count only against the largest size.
@@ -65,7 +65,7 @@ pub struct RowGroups {
 struct Rated {
     sizes: RowSizes,
     others: RowSizes,
-    marks: Vec<u64>,
+    cut_hashes: Vec<u64>,
 }
 
 /// Where row groups end; other than the profile's only in tests.
@@ -114,7 +114,7 @@ impl RowGroups {
             user: SchemaRef::new(user_schema.clone()),
             canonical,
             limits,
-            marks: Marks::new(&cut_columns),
+            cut_hash: CutHash::new(&cut_columns),
             cut_columns,
             other_columns,
             ends: rule.ends.into(),
@@ -222,7 +222,7 @@ impl RowGroups {
         let rated = Rated {
             sizes: row_sizes(rows, &self.cut_columns),
             others: row_sizes(rows, &self.other_columns),
-            marks: self.marks.of(rows),
+            cut_hashes: self.cut_hash.of(rows),
         };
         let mut start = 0;
         while start < rows.num_rows() {
@@ -243,9 +243,9 @@ impl RowGroups {
         let given = self.ends.front().copied();
         let given = given.map(|end| end.saturating_sub(self.rows_in).saturating_sub(1));
         let Limits { min, average, max } = self.limits;
-        // Each of the columns marks its share of the ends.
+        // Each of the columns makes its share of the ends.
         let span = u128::from(average - min) * self.cut_columns.len() as u128;
-        for (row, mark) in rated.marks.iter().enumerate().skip(start) {
+        for (row, hash) in rated.cut_hashes.iter().enumerate().skip(start) {
             let bytes = rated.sizes.of_row(row);
             self.pending_bytes += bytes;
             self.pending_other_bytes += rated.others.of_row(row);
@@ -257,12 +257,12 @@ impl RowGroups {
             if self.pending_bytes >= max || all >= max.saturating_mul(2) {
                 return (row + 1, true);
             }
-            let chosen = u128::from(*mark) * span < u128::from(bytes) << 64;
+            let chosen = u128::from(*hash) * span < u128::from(bytes) << 64;
             if given.is_none() && chosen && self.pending_bytes >= min {
                 return (row + 1, true);
             }
         }
-        (rated.marks.len(), false)
+        (rated.cut_hashes.len(), false)
     }
 
     fn complete(&mut self) -> Result<RecordBatch, QueryError> {
