@@ -15,8 +15,7 @@ use cidlake_block::{Block, Cid};
 use cidlake_catalog::{Commit, Name, Part, part_lists};
 use cidlake_query::Format;
 use cidlake_query::arrow::datatypes::SchemaRef;
-use cidlake_query::arrow::record_batch::RecordBatch;
-use cidlake_query::layout::{self, CutRule, RowsHash};
+use cidlake_query::layout::{self, CutRule, RowGroup, RowsHash};
 
 use crate::clock::now_ms;
 use crate::error::Error;
@@ -322,14 +321,14 @@ type Encoded = (usize, Result<layout::EncodedPart, Error>);
 fn cut_all(
     mut opened: Opened,
     rule: CutRule,
-    (permits, groups): (&Receiver<()>, &SyncSender<(usize, RecordBatch)>),
+    (permits, groups): (&Receiver<()>, &SyncSender<(usize, RowGroup)>),
     stop: &AtomicBool,
     progress: &Progress,
 ) -> Result<(), Error> {
     let mut cutter = layout::RowGroups::new(&opened.schema, rule)?;
     let mut next = 0..;
     let mut rows = 0;
-    let mut hand_out = |group: RecordBatch| {
+    let mut hand_out = |group: RowGroup| {
         // Without a putter there are no permits: what it fell over is told when it is joined.
         if let (Ok(()), Some(index)) = (permits.recv(), next.next()) {
             // There is room for as many groups as there are permits.
@@ -371,7 +370,7 @@ fn report(progress: &Progress, opened: &Opened, rows: u64) {
 
 /// One encoder: takes row groups until there are no more.
 fn encode_all(
-    groups: &Mutex<Receiver<(usize, RecordBatch)>>,
+    groups: &Mutex<Receiver<(usize, RowGroup)>>,
     parts: &SyncSender<Encoded>,
     stop: &AtomicBool,
     threads: usize,

@@ -25,6 +25,7 @@ use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor};
 use super::dense::dense;
 use super::dictionary::sort_and_compress;
 use super::encoding::{Choice, choose};
+use super::flat::{encode_flat, is_flat};
 use super::stats::holds_nan;
 
 /// What the file says wrote it: no version, or every release would change every CID.
@@ -39,15 +40,15 @@ const PAGE_BYTES_MIN: usize = 64 << 10;
 /// A page holds at most about so many times the least.
 const PAGE_BYTES_SPREAD: usize = 4;
 /// A dictionary that reaches this size is closed and the rest of its column written directly.
-const DICTIONARY_BYTES: usize = 1 << 20;
+pub(super) const DICTIONARY_BYTES: usize = 1 << 20;
 /// The false positives that a bloom filter may give.
-const BLOOM_FALSE_POSITIVES: f64 = 0.02;
+pub(super) const BLOOM_FALSE_POSITIVES: f64 = 0.02;
 /// Limits are looked at once in so many values.
 const BATCH_VALUES: usize = 1024;
 /// Bounds of pages of text and bytes are cut to this length: there are many of them.
-const PAGE_BOUND_BYTES: usize = 16;
+pub(super) const PAGE_BOUND_BYTES: usize = 16;
 /// Minima and maxima of text and bytes are cut to this length.
-const STATISTICS_BYTES: usize = 64;
+pub(super) const STATISTICS_BYTES: usize = 64;
 /// More than any page has: pages end where their values say.
 const NO_LIMIT: usize = 1 << 40;
 
@@ -81,16 +82,17 @@ pub(super) fn encode_column(
     let mut leaves = Vec::new();
     leaf_arrays(&column, &mut leaves);
     let described = parquet_schema(&schema)?;
+    if is_flat(&column) {
+        let described = described.column(0);
+        let bits = integer_bits(described.physical_type());
+        return Ok(vec![encode_flat(&column, described, choose(&column, bits))?]);
+    }
     let text =
         leaves.iter().any(|leaf| matches!(leaf.data_type(), DataType::Utf8 | DataType::Binary));
     let mut properties = base_properties(if text { TEXT_PAGE_BYTES_MIN } else { PAGE_BYTES_MIN })?;
     for (leaf, described) in leaves.iter().zip(described.columns()) {
-        let integer_bits = match described.physical_type() {
-            PhysicalType::INT32 => Some(32),
-            PhysicalType::INT64 => Some(64),
-            _ => None,
-        };
-        let Choice { dictionary, encoding, bloom_values } = choose(leaf, integer_bits);
+        let bits = integer_bits(described.physical_type());
+        let Choice { dictionary, encoding, bloom_values } = choose(leaf, bits);
         let path = described.path();
         properties = properties
             .set_column_dictionary_enabled(path.clone(), dictionary)
@@ -119,6 +121,14 @@ pub(super) fn encode_column(
         _ => Ok(chunk),
     });
     sorted.collect()
+}
+
+fn integer_bits(kind: PhysicalType) -> Option<u32> {
+    match kind {
+        PhysicalType::INT32 => Some(32),
+        PhysicalType::INT64 => Some(64),
+        _ => None,
+    }
 }
 
 /// Pages with a dictionary are compressed once it is in order.

@@ -22,7 +22,7 @@ use super::chunk::{Chunk, ZSTD_LEVEL};
 use super::indexes::{renumber, tally, width_of};
 
 /// A dictionary is sorted where each of its values occurs so often, or more.
-const COMMON: usize = 64;
+pub(super) const COMMON: usize = 64;
 
 /// Sorts the dictionary of an uncompressed column chunk and compresses its pages.
 pub(super) fn sort_and_compress(chunk: Chunk, rows: usize) -> Result<Chunk, ParquetError> {

@@ -6,12 +6,10 @@
 //! part's is computed once, by whoever encodes it, and a table's is put together from its parts.
 //! It guards against accidents, not against malice: content addresses do that.
 
-use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 use bytes::Bytes;
 use cidlake_block::{Codec, cid_of};
 
-use super::row_hash::row_hashes;
 use super::schema::schema_to_bytes;
 
 /// The modulus: a Mersenne prime, by which reducing is two shifts and an addition.
@@ -37,18 +35,15 @@ impl RowsHash {
     /// The hash of no rows.
     pub const EMPTY: Self = Self { rows: 0, sums: [0; 2] };
 
-    /// Returns the hash of the rows of a canonical batch.
-    #[must_use]
-    pub fn of(batch: &RecordBatch) -> Self {
-        let columns: Vec<usize> = (0..batch.num_columns()).collect();
-        let mut sums = [0; 2];
-        for hash in row_hashes(batch, &columns) {
-            let coefficient = reduce(u128::from(hash));
-            for (sum, point) in sums.iter_mut().zip(POINTS) {
+    /// Takes in the rows behind, by the hash of each.
+    pub(super) fn push(&mut self, row_hashes: &[u64]) {
+        for hash in row_hashes {
+            let coefficient = reduce(u128::from(*hash));
+            for (sum, point) in self.sums.iter_mut().zip(POINTS) {
                 *sum = add(multiply(*sum, point), coefficient);
             }
         }
-        Self { rows: batch.num_rows() as u64, sums }
+        self.rows += row_hashes.len() as u64;
     }
 
     /// Returns the hash of these rows with `next` behind them.

@@ -17,6 +17,7 @@ mod cut_hash;
 mod dense;
 mod dictionary;
 mod encoding;
+mod flat;
 mod footer;
 mod indexes;
 mod leaf_map;
@@ -39,7 +40,7 @@ pub use content::{Content, PARTS_PER_FOLDER, content_root};
 pub use leaf_map::{LeafInfo, LeafKind};
 pub use logical_hash::RowsHash;
 pub use part::{EncodedPart, encode_part};
-pub use row_groups::{CutRule, ROW_GROUP_BYTES, ROW_GROUP_BYTES_MAX, RowGroups};
+pub use row_groups::{CutRule, ROW_GROUP_BYTES, ROW_GROUP_BYTES_MAX, RowGroup, RowGroups};
 pub use schema::{schema_from_bytes, schema_to_bytes};
 pub use single_file::SingleFile;
 

@@ -18,7 +18,7 @@ use parquet::file::metadata::ColumnChunkMetaData;
 use super::chunk::{Chunk, encode_column, parquet_schema, shift};
 use super::footer::{FileEnd, MAGIC, PlacedGroup, file_end};
 use super::leaves::{page_runs, pieces};
-use super::logical_hash::RowsHash;
+use super::row_groups::RowGroup;
 use super::stats::column_stats;
 use crate::error::QueryError;
 
@@ -38,8 +38,9 @@ pub struct EncodedPart {
 ///
 /// # Errors
 /// `Internal`: what cannot be stored was refused when the rows became canonical.
-pub fn encode_part(row_group: &RecordBatch, threads: usize) -> Result<EncodedPart, QueryError> {
+pub fn encode_part(group: &RowGroup, threads: usize) -> Result<EncodedPart, QueryError> {
     let failed = |error| QueryError::internal(format!("encoding a row group: {error}"));
+    let RowGroup { rows: row_group, hash } = group;
     let chunks = encode_columns(row_group, threads).map_err(failed)?;
     let file = assemble(row_group, chunks).map_err(failed)?;
     let leaves = leaf_blocks(&file.pieces);
@@ -55,7 +56,7 @@ pub fn encode_part(row_group: &RecordBatch, threads: usize) -> Result<EncodedPar
         tsize: dag.tsize,
         partition: Vec::new(),
         columns: column_stats(row_group, &file.chunks),
-        rows_hash: Some(RowsHash::of(row_group).to_bytes()),
+        rows_hash: Some(hash.to_bytes()),
     };
     Ok(EncodedPart { part, leaves, nodes: dag.nodes })
 }

@@ -17,7 +17,8 @@ use arrow::datatypes::{Schema, SchemaRef};
 
 use super::canonical::canonical_schema;
 use super::convert::{Trouble, canonical_batch};
-use super::cut_hash::CutHash;
+use super::cut_hash::{CutHash, Hashes};
+use super::logical_hash::RowsHash;
 use super::size::{RowSizes, row_sizes};
 use crate::error::{QueryError, arrow_message};
 
@@ -42,7 +43,16 @@ pub struct CutRule {
     pub ends: Vec<u64>,
 }
 
-/// Takes batches in the user's types and gives row groups in canonical types, each as one batch.
+/// A row group, to be encoded.
+#[derive(Debug, Clone)]
+pub struct RowGroup {
+    /// Its rows in canonical types, as one batch.
+    pub rows: RecordBatch,
+    /// What they contribute to the logical hash of the table.
+    pub hash: RowsHash,
+}
+
+/// Takes batches in the user's types and gives row groups.
 #[derive(Debug)]
 pub struct RowGroups {
     user: SchemaRef,
@@ -55,6 +65,7 @@ pub struct RowGroups {
     /// The columns that do not cut, whose bytes count only against the largest size.
     other_columns: Vec<usize>,
     pending: Vec<RecordBatch>,
+    pending_hash: RowsHash,
     pending_bytes: u64,
     pending_other_bytes: u64,
     rows_in: u64,
@@ -65,7 +76,7 @@ pub struct RowGroups {
 struct Rated {
     sizes: RowSizes,
     others: RowSizes,
-    cut_hashes: Vec<u64>,
+    hashes: Hashes,
 }
 
 /// Where row groups end; other than the profile's only in tests.
@@ -112,13 +123,14 @@ impl RowGroups {
             (0..canonical.fields().len()).filter(|index| !cuts.contains(index)).collect();
         Ok(Self {
             user: SchemaRef::new(user_schema.clone()),
+            cut_hash: CutHash::new(canonical.fields().len(), &cut_columns),
             canonical,
             limits,
-            cut_hash: CutHash::new(&cut_columns),
             cut_columns,
             other_columns,
             ends: rule.ends.into(),
             pending: Vec::new(),
+            pending_hash: RowsHash::EMPTY,
             pending_bytes: 0,
             pending_other_bytes: 0,
             rows_in: 0,
@@ -147,7 +159,7 @@ impl RowGroups {
     /// # Errors
     /// `BadInput` when the batch has other columns than the schema; `Unsupported` names the column
     /// and the row, counted from 0 over all batches, of a value that cannot be held.
-    pub fn push(&mut self, batch: RecordBatch) -> Result<Vec<RecordBatch>, QueryError> {
+    pub fn push(&mut self, batch: RecordBatch) -> Result<Vec<RowGroup>, QueryError> {
         self.check(&batch)?;
         let mut groups = Vec::new();
         let mut start = 0;
@@ -163,7 +175,7 @@ impl RowGroups {
     ///
     /// # Errors
     /// `Internal` only.
-    pub fn finish(mut self) -> Result<Option<RecordBatch>, QueryError> {
+    pub fn finish(mut self) -> Result<Option<RowGroup>, QueryError> {
         if self.pending.is_empty() && self.groups_out > 0 {
             return Ok(None);
         }
@@ -200,7 +212,7 @@ impl RowGroups {
     fn take_rows(
         &mut self,
         rows: &RecordBatch,
-        groups: &mut Vec<RecordBatch>,
+        groups: &mut Vec<RowGroup>,
     ) -> Result<(), QueryError> {
         let mut todo = vec![rows.clone()];
         while let Some(rows) = todo.pop() {
@@ -218,16 +230,17 @@ impl RowGroups {
     }
 
     /// Adds canonical rows to the row group at hand, completing it wherever it ends.
-    fn cut(&mut self, rows: &RecordBatch, groups: &mut Vec<RecordBatch>) -> Result<(), QueryError> {
+    fn cut(&mut self, rows: &RecordBatch, groups: &mut Vec<RowGroup>) -> Result<(), QueryError> {
         let rated = Rated {
             sizes: row_sizes(rows, &self.cut_columns),
             others: row_sizes(rows, &self.other_columns),
-            cut_hashes: self.cut_hash.of(rows),
+            hashes: self.cut_hash.of(rows),
         };
         let mut start = 0;
         while start < rows.num_rows() {
             let (end, full) = self.advance(&rated, start);
             self.pending.push(rows.slice(start, end - start));
+            self.pending_hash.push(rated.hashes.rows.get(start..end).unwrap_or_default());
             self.rows_in += (end - start) as u64;
             if full {
                 groups.push(self.complete()?);
@@ -245,7 +258,7 @@ impl RowGroups {
         let Limits { min, average, max } = self.limits;
         // Each of the columns makes its share of the ends.
         let span = u128::from(average - min) * self.cut_columns.len() as u128;
-        for (row, hash) in rated.cut_hashes.iter().enumerate().skip(start) {
+        for (row, hash) in rated.hashes.cut.iter().enumerate().skip(start) {
             let bytes = rated.sizes.of_row(row);
             self.pending_bytes += bytes;
             self.pending_other_bytes += rated.others.of_row(row);
@@ -262,15 +275,15 @@ impl RowGroups {
                 return (row + 1, true);
             }
         }
-        (rated.cut_hashes.len(), false)
+        (rated.hashes.cut.len(), false)
     }
 
-    fn complete(&mut self) -> Result<RecordBatch, QueryError> {
-        let group = concat_batches(&self.canonical, &self.pending)
+    fn complete(&mut self) -> Result<RowGroup, QueryError> {
+        let rows = concat_batches(&self.canonical, &self.pending)
             .map_err(|error| QueryError::internal(arrow_message(&error)))?;
         self.pending.clear();
         (self.pending_bytes, self.pending_other_bytes) = (0, 0);
         self.groups_out += 1;
-        Ok(group)
+        Ok(RowGroup { rows, hash: std::mem::replace(&mut self.pending_hash, RowsHash::EMPTY) })
     }
 }

@@ -1,13 +1,14 @@
-//! A 64-bit hash of each row: what decides where row groups end, and what the logical hash sums.
+//! A 64-bit hash of each value and of each row: what decides where row groups and pages end, and
+//! what the logical hash sums.
 //!
 //! A function of the values alone, not of buffers, encodings or batches. It guards against
 //! accidents, not against malice: content addresses do that.
 //!
-//! The hash of a row is folded over its columns in order, beginning with a seed; `fold(h, v)` is
-//! the 128-bit product of `h ^ v` and a constant, its upper half xored onto its lower. The value
-//! that a column contributes:
+//! The hash of a value is folded over its words, beginning with a seed; that of a row over the
+//! hashes of its values, in the order of the columns. `fold(h, v)` is the 128-bit product of `h ^ v`
+//! and a constant, its upper half xored onto its lower. The words of a value:
 //!
-//! | type | value |
+//! | type | words |
 //! |---|---|
 //! | Null, and every null | a constant |
 //! | Boolean | 0 or 1 |
@@ -15,18 +16,19 @@
 //! | Interval of days and milliseconds | days in the upper 32 bits, milliseconds in the lower |
 //! | unsigned integers | zero-extended to 64 bits |
 //! | Float16, Float32, Float64 | their bits, zero-extended |
-//! | Decimal128, Decimal256 | their 64-bit words, lowest first, folded one by one |
+//! | Decimal128 | sign-extended from 64 bits where it is that; else as Decimal256 |
+//! | Decimal256 | its 64-bit words, lowest first |
 //! | Utf8, Binary, FixedSizeBinary | XXH3-64 of the bytes, without a seed |
 //! | List | its length, then the hash of each element, folded one by one |
 //! | Map | as a list of its entries, each the fold of key and value |
 //! | Struct | the fold of its fields, from the seed |
 
-use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray};
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::*;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// What the columns of a row are folded into.
+/// What everything is folded into.
 const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 /// What a null contributes.
 const NULL: u64 = 0xd6e8_feb8_6659_fd93;
@@ -42,13 +44,16 @@ pub(super) fn fold(hash: u64, value: u64) -> u64 {
     (low ^ high).wrapping_add(SEED)
 }
 
-/// Returns the hash of each row of a canonical batch over the columns at `columns`.
-pub(super) fn row_hashes(batch: &RecordBatch, columns: &[usize]) -> Vec<u64> {
-    let mut hashes = vec![SEED; batch.num_rows()];
-    for column in columns.iter().filter_map(|index| batch.columns().get(*index)) {
-        add(column, &mut hashes);
+/// Returns the hashes of rows without columns, to [`fold`] the hashes of values into.
+pub(super) fn begun(rows: usize) -> Vec<u64> {
+    vec![SEED; rows]
+}
+
+/// Folds the hashes of values into the hashes of their rows.
+pub(super) fn fold_each(rows: &mut [u64], values: &[u64]) {
+    for (row, value) in rows.iter_mut().zip(values) {
+        *row = fold(*row, *value);
     }
-    hashes
 }
 
 /// Returns the hash of each value of a canonical array, the fold of it alone.
@@ -127,8 +132,8 @@ fn add_fixed(array: &ArrayRef, hashes: &mut [u64]) {
                     | u64::from(value.milliseconds.cast_unsigned())
             });
         }
-        DataType::Decimal128(_, _) => words::<Decimal128Type>(array, hashes, i128::to_le_bytes),
-        DataType::Decimal256(_, _) => words::<Decimal256Type>(array, hashes, i256::to_le_bytes),
+        DataType::Decimal128(_, _) => decimals(array, hashes),
+        DataType::Decimal256(_, _) => wide_decimals(array, hashes),
         other => panic!("{other} is no canonical type"),
     }
 }
@@ -167,36 +172,34 @@ fn primitive<T: ArrowPrimitiveType>(
     }
 }
 
-/// Folds wide integers word by word.
-fn words<T: ArrowPrimitiveType + Words>(
-    array: &ArrayRef,
-    hashes: &mut [u64],
-    bytes: impl Fn(T::Native) -> T::Bytes,
-) {
-    let values = array.as_primitive::<T>();
-    for (row, hash) in hashes.iter_mut().enumerate() {
-        if values.is_null(row) {
-            *hash = fold(*hash, NULL);
-            continue;
-        }
-        for word in bytes(values.value(row)).as_ref().chunks_exact(8) {
-            let word = word.iter().rev().fold(0, |word, byte| (word << 8) | u64::from(*byte));
-            *hash = fold(*hash, word);
-        }
+/// Folds decimals; most fit one word, which costs half.
+fn decimals(array: &ArrayRef, hashes: &mut [u64]) {
+    let values = array.as_primitive::<Decimal128Type>();
+    let nulls = values.nulls().filter(|nulls| nulls.null_count() > 0);
+    for (row, (hash, value)) in hashes.iter_mut().zip(values.values()).enumerate() {
+        *hash = match i64::try_from(*value) {
+            _ if nulls.is_some_and(|nulls| nulls.is_null(row)) => fold(*hash, NULL),
+            Ok(word) => fold(*hash, word.cast_unsigned()),
+            Err(_) => folded_words(*hash, &value.to_le_bytes()),
+        };
     }
 }
 
-/// The bytes of a wide integer.
-trait Words {
-    type Bytes: AsRef<[u8]>;
+fn wide_decimals(array: &ArrayRef, hashes: &mut [u64]) {
+    let values = array.as_primitive::<Decimal256Type>();
+    for (row, hash) in hashes.iter_mut().enumerate() {
+        *hash = match values.is_null(row) {
+            true => fold(*hash, NULL),
+            false => folded_words(*hash, &values.value(row).to_le_bytes()),
+        };
+    }
 }
 
-impl Words for Decimal128Type {
-    type Bytes = [u8; 16];
-}
-
-impl Words for Decimal256Type {
-    type Bytes = [u8; 32];
+/// Folds the words of a little-endian number, lowest first.
+fn folded_words(hash: u64, number: &[u8]) -> u64 {
+    number.chunks_exact(8).fold(hash, |hash, word| {
+        fold(hash, word.iter().rev().fold(0, |word, byte| (word << 8) | u64::from(*byte)))
+    })
 }
 
 fn add_each(hashes: &mut [u64], nulls: Option<&NullBuffer>, value: impl Fn(usize) -> u64) {

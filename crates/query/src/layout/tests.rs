@@ -37,13 +37,13 @@ fn nullable(name: &str, array: &ArrayRef) -> Field {
     Field::new(name, array.data_type().clone(), true)
 }
 
-fn batch_of(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
+pub(super) fn batch_of(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
     let fields: Vec<Field> = columns.iter().map(|(name, array)| nullable(name, array)).collect();
     let arrays = columns.into_iter().map(|(_, array)| array).collect();
     RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).unwrap()
 }
 
-fn file_of(part: &EncodedPart) -> Bytes {
+pub(super) fn file_of(part: &EncodedPart) -> Bytes {
     part.leaves.iter().flat_map(|leaf| leaf.data().to_vec()).collect::<Vec<u8>>().into()
 }
 
@@ -54,7 +54,7 @@ fn read(file: Bytes) -> (SchemaRef, Vec<RecordBatch>) {
     (schema, batches.map(Result::unwrap).collect())
 }
 
-fn groups_of(batches: &[RecordBatch], bytes: u64) -> Vec<RecordBatch> {
+fn groups_of(batches: &[RecordBatch], bytes: u64) -> Vec<RowGroup> {
     let mut cutter = RowGroups::small(&batches[0].schema(), CutRule::default(), bytes).unwrap();
     let mut groups = Vec::new();
     for batch in batches {
@@ -64,7 +64,7 @@ fn groups_of(batches: &[RecordBatch], bytes: u64) -> Vec<RecordBatch> {
     groups
 }
 
-fn whole(batch: &RecordBatch) -> RecordBatch {
+pub(super) fn whole(batch: &RecordBatch) -> RowGroup {
     let groups = groups_of(std::slice::from_ref(batch), u64::MAX);
     assert_eq!(groups.len(), 1);
     groups.into_iter().next().unwrap()
@@ -75,10 +75,10 @@ fn every_type_comes_back_exactly() {
     for (name, array) in all_columns() {
         let batch = batch_of(vec![(name, array)]);
         let group = whole(&batch);
-        let part = encode_part(&group, 2).unwrap();
+        let part = encode_part(&group, 2).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(part.part.rows, 5, "{name}");
         let (schema, batches) = read(file_of(&part));
-        assert_eq!(schema, group.schema(), "{name}: the file says the canonical schema");
+        assert_eq!(schema, group.rows.schema(), "{name}: the file says the canonical schema");
         let back = restore(&batches[0], &batch.schema()).unwrap();
         assert_eq!(back, batch, "{name}");
     }
@@ -137,7 +137,7 @@ fn a_table_without_rows_is_one_valid_file() {
     let part = encode_part(&group, 2).unwrap();
     assert_eq!((part.part.rows, part.leaves.len(), part.nodes.len()), (0, 1, 0));
     let (schema, batches) = read(file_of(&part));
-    assert_eq!(schema, group.schema());
+    assert_eq!(schema, group.rows.schema());
     assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 0);
     assert!(part.part.columns.iter().all(|stats| stats.min.is_none() && stats.nulls == 0));
 }
@@ -146,7 +146,7 @@ fn a_table_without_rows_is_one_valid_file() {
 fn rows_weigh_what_the_table_says() {
     let check = |array: ArrayRef, expected: [u64; 5]| {
         let kind = array.data_type().clone();
-        let sizes = row_sizes(&whole(&batch_of(vec![("c", array)])), &[0]);
+        let sizes = row_sizes(&whole(&batch_of(vec![("c", array)])).rows, &[0]);
         let sizes: Vec<u64> = (0..5).map(|row| sizes.of_row(row)).collect();
         assert_eq!(sizes, expected, "{kind}");
     };
@@ -272,7 +272,7 @@ fn values_behind_nulls_do_not_count() {
     let clean = StringArray::from(vec![Some("abc"), None]);
     let cids = [hidden, clean].map(|array| {
         let group = whole(&batch_of(vec![("t", Arc::new(array))]));
-        assert_eq!(row_sizes(&group, &[0]).of_row(1), 4);
+        assert_eq!(row_sizes(&group.rows, &[0]).of_row(1), 4);
         encode_part(&group, 2).unwrap().part.cid
     });
     assert_eq!(cids[0], cids[1]);

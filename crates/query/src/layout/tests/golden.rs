@@ -7,7 +7,6 @@
 
 use super::profile::table;
 use super::*;
-use crate::layout::RowsHash;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/layout/");
 
@@ -31,7 +30,7 @@ fn cids() -> Vec<(String, String)> {
     groups.extend(cutter.finish().unwrap());
     let parts: Vec<Part> = groups.iter().map(|group| encode_part(group, 2).unwrap().part).collect();
     named.push((format!("in {} parts", parts.len()), content_root(&parts).unwrap().root));
-    let digest = RowsHash::of(&whole(&large)).digest(&large.schema());
+    let digest = whole(&large).hash.digest(&large.schema());
     let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     let mut named: Vec<(String, String)> =
         named.into_iter().map(|(name, cid)| (name, cid.to_string())).collect();

@@ -36,14 +36,14 @@ fn joined(pieces: &[RecordBatch]) -> RecordBatch {
     arrow::compute::concat_batches(&pieces[0].schema(), pieces).unwrap()
 }
 
-fn cut(batch: &RecordBatch, rule: CutRule, bytes: u64) -> Vec<RecordBatch> {
+fn cut(batch: &RecordBatch, rule: CutRule, bytes: u64) -> Vec<RowGroup> {
     let mut cutter = RowGroups::small(&batch.schema(), rule, bytes).unwrap();
     let mut groups = cutter.push(batch.clone()).unwrap();
     groups.extend(cutter.finish().unwrap());
     groups
 }
 
-fn parts_of(groups: &[RecordBatch]) -> Vec<EncodedPart> {
+fn parts_of(groups: &[RowGroup]) -> Vec<EncodedPart> {
     groups.iter().map(|group| encode_part(group, 2).unwrap()).collect()
 }
 
@@ -54,22 +54,22 @@ fn row_groups_keep_to_their_bounds_and_their_average() {
     let sizes: Vec<u64> = groups
         .iter()
         .map(|group| {
-            let sizes = row_sizes(group, &[0, 1, 2, 3, 4]);
-            (0..group.num_rows()).map(|row| sizes.of_row(row)).sum()
+            let sizes = row_sizes(&group.rows, &[0, 1, 2, 3, 4]);
+            (0..group.rows.num_rows()).map(|row| sizes.of_row(row)).sum()
         })
         .collect();
     let (_, ended) = sizes.split_last().unwrap();
     assert!(ended.iter().all(|size| (10_000..=160_100).contains(size)), "{sizes:?}");
     let mean = ended.iter().sum::<u64>() / ended.len() as u64;
     assert!((25_000..60_000).contains(&mean), "{mean} over {}", ended.len());
-    assert_eq!(groups.iter().map(RecordBatch::num_rows).sum::<usize>(), 40_000);
+    assert_eq!(groups.iter().map(|group| group.rows.num_rows()).sum::<usize>(), 40_000);
 }
 
 #[test]
 fn an_edit_changes_the_row_groups_that_it_touches() {
     let old = table(0..20_000);
     let groups = |batch: &RecordBatch| -> Vec<RowsHash> {
-        cut(batch, CutRule::default(), 40_000).iter().map(RowsHash::of).collect()
+        cut(batch, CutRule::default(), 40_000).iter().map(|group| group.hash).collect()
     };
     let before = groups(&old);
     let inserted = joined(&[old.slice(0, 9_000), table(90_000..90_100), old.slice(9_000, 11_000)]);
@@ -90,7 +90,7 @@ fn an_update_of_one_column_moves_only_the_ends_that_are_its_own() {
         groups
             .iter()
             .scan(0, |end, group| {
-                *end += group.num_rows();
+                *end += group.rows.num_rows();
                 Some(*end)
             })
             .collect()
@@ -113,7 +113,7 @@ fn cut_columns_decide_and_others_do_not() {
     let lengths = |batch: &RecordBatch, columns: &[&str]| -> Vec<usize> {
         let columns = columns.iter().map(ToString::to_string).collect();
         let rule = CutRule { columns, ends: Vec::new() };
-        cut(batch, rule, 40_000).iter().map(RecordBatch::num_rows).collect()
+        cut(batch, rule, 40_000).iter().map(|group| group.rows.num_rows()).collect()
     };
     let wider = {
         let mut columns: Vec<(&str, ArrayRef)> = Vec::new();
@@ -137,10 +137,10 @@ fn cut_columns_decide_and_others_do_not() {
 
     let given = CutRule { columns: Vec::new(), ends: vec![7, 5_000] };
     let lengths: Vec<usize> =
-        cut(&old, given.clone(), 400_000).iter().map(RecordBatch::num_rows).collect();
+        cut(&old, given.clone(), 400_000).iter().map(|group| group.rows.num_rows()).collect();
     assert_eq!(lengths[..2], [7, 4_993]);
     let bounded = cut(&old, given, 40_000);
-    assert!(bounded[1].num_rows() < 4_993, "a given end does not lift the largest size");
+    assert!(bounded[1].rows.num_rows() < 4_993, "a given end does not lift the largest size");
     assert_eq!(lengths.iter().sum::<usize>(), 20_000);
 }
 
@@ -195,11 +195,11 @@ fn odd_values_in_cut_columns_cut_all_the_same() {
     let batch = batch_of(vec![("x", Arc::new(Float64Array::from_iter(values)))]);
     let groups = cut(&batch, CutRule::default(), 4_000);
     assert!(groups.len() > 1);
-    assert_eq!(groups.iter().map(RecordBatch::num_rows).sum::<usize>(), 5_000);
+    assert_eq!(groups.iter().map(|group| group.rows.num_rows()).sum::<usize>(), 5_000);
     // Rows that are all alike are cut at the largest size, or at the least.
     let same = batch_of(vec![("x", Arc::new(Int64Array::from(vec![5; 5_000])))]);
     let lengths: BTreeSet<usize> =
-        cut(&same, CutRule::default(), 4_000).iter().map(RecordBatch::num_rows).collect();
+        cut(&same, CutRule::default(), 4_000).iter().map(|group| group.rows.num_rows()).collect();
     assert!(lengths.len() <= 2, "{lengths:?}");
 }
 
@@ -230,7 +230,7 @@ fn a_table_is_one_file_over_the_same_leaves() {
         // Parts of one leaf and of many, and one without rows among them.
         let mut groups =
             cut(&old, CutRule::default(), if rows > 10_000 { 4_000_000 } else { 40_000 });
-        groups.push(groups[0].slice(0, 0));
+        groups.push(RowGroup { rows: groups[0].rows.slice(0, 0), hash: RowsHash::EMPTY });
         let parts = parts_of(&groups);
         let blocks = MemBlocks::default();
         for part in &parts {
@@ -246,7 +246,7 @@ fn a_table_is_one_file_over_the_same_leaves() {
         let bytes = now(file.read(&blocks, 0..file.len())).unwrap();
         assert!(new < 40_000, "{new} new bytes over {}", bytes.len());
         let (schema, batches) = read(bytes);
-        assert_eq!(schema, groups[0].schema());
+        assert_eq!(schema, groups[0].rows.schema());
         let back = arrow::compute::concat_batches(&schema, &batches).unwrap();
         assert_eq!(restore(&back, &old.schema()).unwrap(), old, "{rows} rows");
     }
@@ -266,11 +266,10 @@ fn laid(part: &EncodedPart, blocks: &MemBlocks) -> LaidPart {
 #[test]
 fn logical_hashes_know_rows_and_their_order_and_nothing_else() {
     let old = table(0..2_000);
-    let whole_hash = RowsHash::of(&whole(&old));
+    let whole_hash = whole(&old).hash;
     for bytes in [500, 5_000, 50_000] {
         let groups = cut(&old, CutRule::default(), bytes);
-        let joined =
-            groups.iter().fold(RowsHash::EMPTY, |hash, group| hash.then(RowsHash::of(group)));
+        let joined = groups.iter().fold(RowsHash::EMPTY, |hash, group| hash.then(group.hash));
         assert_eq!(joined, whole_hash, "{bytes}");
         let stored = RowsHash::from_bytes(2_000, &joined.to_bytes()).unwrap();
         assert_eq!(stored.digest(&old.schema()), whole_hash.digest(&old.schema()));
@@ -279,12 +278,12 @@ fn logical_hashes_know_rows_and_their_order_and_nothing_else() {
     let shorter = old.slice(0, 1_999);
     let others = [swapped, shorter, table(1..2_001)];
     for other in &others {
-        assert_ne!(RowsHash::of(&whole(other)), whole_hash);
+        assert_ne!(whole(other).hash, whole_hash);
     }
     let renamed = batch_of(vec![("other", Arc::clone(old.column(0)))]);
     let one = batch_of(vec![("id", Arc::clone(old.column(0)))]);
-    let hash = RowsHash::of(&whole(&one));
-    assert_eq!(hash, RowsHash::of(&whole(&renamed)));
+    let hash = whole(&one).hash;
+    assert_eq!(hash, whole(&renamed).hash);
     assert_ne!(hash.digest(&one.schema()), hash.digest(&renamed.schema()));
     assert!(RowsHash::from_bytes(1, &[0xff; 16]).is_none(), "no sums are as large as the modulus");
 }
