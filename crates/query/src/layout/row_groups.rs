@@ -25,7 +25,7 @@ use crate::error::{QueryError, arrow_message};
 /// The logical bytes that a row group has on average.
 pub const ROW_GROUP_BYTES: u64 = 32 << 20;
 /// The logical bytes that every row group but the last has at least.
-pub const ROW_GROUP_BYTES_MIN: u64 = ROW_GROUP_BYTES / 4;
+pub const ROW_GROUP_BYTES_MIN: u64 = ROW_GROUP_BYTES / 8;
 /// A row group ends with the row at which its logical bytes reach this many.
 pub const ROW_GROUP_BYTES_MAX: u64 = ROW_GROUP_BYTES * 4;
 
@@ -145,7 +145,7 @@ impl RowGroups {
         rule: CutRule,
         bytes: u64,
     ) -> Result<Self, QueryError> {
-        let limits = Limits { min: bytes / 4, average: bytes, max: bytes.saturating_mul(4) };
+        let limits = Limits { min: bytes / 8, average: bytes, max: bytes.saturating_mul(4) };
         Self::with_limits(user_schema, rule, limits)
     }
 
