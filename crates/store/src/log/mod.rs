@@ -4,10 +4,12 @@
 //! `writer` appends under the lock, `recovery` replaces a damaged tail. What the records mean is
 //! not known here, apart from the extents of packs that they make valid.
 
+mod listing;
 mod reader;
 mod record;
 mod recovery;
 mod segment;
+mod walk;
 mod writer;
 
 use std::fmt;

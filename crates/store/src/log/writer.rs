@@ -9,9 +9,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use super::reader::{Position, Tail, list};
+use super::listing::list;
+use super::reader::Tail;
 use super::record::{Body, Draft, RawRecord};
 use super::segment::{HEADER_BYTES, SegmentHeader, SegmentName};
+use super::walk::Position;
 use super::{LogFolder, recovery};
 use crate::disk::{DiskFile, OpenMode};
 use crate::error::StoreError;
@@ -100,7 +102,7 @@ pub(crate) fn append(
     // The tail is not held here: others in this process read on, up to the ceiling.
     write(log_lock, &segment, start.offset, &bytes).inspect_err(|error| {
         if matches!(error, StoreError::Poisoned { .. }) {
-            lock(tail).poisoned = Some(segment.name);
+            lock(tail).poisoned = Some((segment.name, error.clone()));
         }
     })?;
     let mut tail = lock(tail);
@@ -116,6 +118,26 @@ struct Active {
     file: Box<dyn DiskFile>,
 }
 
+/// Makes sure that everything up to the tail is durable: what a writer left that ended inside a
+/// commit, or what stands torn at the end, is replaced.
+pub(super) fn mend(
+    folder: &LogFolder,
+    log_lock: &mut LogLock,
+    tail: &mut Tail,
+) -> Result<(), StoreError> {
+    if let Some((segment, error)) = &tail.poisoned
+        && tail.position.segment == Some(*segment)
+    {
+        return Err(error.clone());
+    }
+    if log_lock.is_dirty() || tail.torn {
+        log_lock.set(DIRTY)?;
+        recovery::replace(folder, tail)?;
+        log_lock.set(CLEAN)?;
+    }
+    Ok(())
+}
+
 /// Makes the log ready for a write of `bytes` at the tail: repaired, in a segment that has room.
 fn prepare(
     folder: &LogFolder,
@@ -123,16 +145,7 @@ fn prepare(
     tail: &mut Tail,
     bytes: u64,
 ) -> Result<Active, StoreError> {
-    if let Some(poisoned) = tail.poisoned
-        && tail.position.segment == Some(poisoned)
-    {
-        return Err(StoreError::Poisoned { path: folder.segment_path(poisoned) });
-    }
-    if log_lock.is_dirty() || tail.torn {
-        log_lock.set(DIRTY)?;
-        recovery::replace(folder, tail)?;
-        log_lock.set(CLEAN)?;
-    }
+    mend(folder, log_lock, tail)?;
     let offset = tail.position.offset;
     let is_full = offset > HEADER_BYTES as u64 && offset + bytes > folder.segment_bytes_max;
     let name = match tail.position.segment {
@@ -227,7 +240,7 @@ fn write(
 ) -> Result<(), StoreError> {
     let Active { path, file, .. } = segment;
     file.write_at(offset, bytes).map_err(|error| StoreError::change(path, "write", error))?;
-    file.sync_data().map_err(|_| StoreError::Poisoned { path: path.clone() })?;
+    file.sync_data().map_err(|error| StoreError::poisoned(path, error))?;
     // The records are durable, whatever becomes of the mark: left set, it costs the next writer
     // a needless repair.
     let _cleared = log_lock.set(CLEAN);

@@ -220,3 +220,21 @@ fn a_missing_segment_is_refused() {
         assert!(matches!(refused, Err(cidlake_store::StoreError::LogCorrupt { .. })), "{name}");
     }
 }
+
+#[test]
+fn a_record_with_unknown_flags_is_a_newer_program_s_and_is_not_replaced() {
+    let (_, _, before) = one_segment(&[vec![delta(1)]]);
+    let (disk, path, mut content) = one_segment(&[vec![delta(1)], vec![delta(2)]]);
+    let record = &mut content[before.len()..];
+    record[26] = 0x40;
+    let payload_len = u32::from_le_bytes(record[4..8].try_into().unwrap()) as usize;
+    let covered = [&record[..36], &record[40..40 + payload_len]].concat();
+    record[36..40].copy_from_slice(&crc32c::crc32c(&covered).to_le_bytes());
+    disk.set_content(&path, content.clone()).unwrap();
+    let refused = try_open(Arc::new(disk.process()), 2);
+    assert!(
+        matches!(refused, Err(cidlake_store::StoreError::UnknownFlags { lsn: 2, flags: 0x40 })),
+        "{refused:?}"
+    );
+    assert_eq!(disk.content(&path).unwrap(), content);
+}
