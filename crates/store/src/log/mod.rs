@@ -5,6 +5,7 @@
 //! not known here, apart from the extents of packs that they make valid.
 
 mod listing;
+mod quick;
 mod reader;
 mod record;
 mod recovery;

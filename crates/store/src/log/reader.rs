@@ -160,11 +160,14 @@ impl Tail {
                 Step::End => return Ok(Stop::End),
                 Step::Bad(detail) => return Ok(Stop::Bad(detail)),
                 Step::Record(record) => {
-                    let path = walk.folder.segment_path(walk.name);
                     let entry = Entry::decode(&record);
-                    commit.push(entry.map_err(|undecoded| undecoded.at(record.lsn, &path, at))?);
-                    if !record.more() {
+                    let entry =
+                        entry.map_err(|undecoded| undecoded.at(record.lsn, &walk.path, at))?;
+                    if record.more() {
+                        commit.push(entry);
+                    } else {
                         commit.drain(..).for_each(|entry| self.take(entry));
+                        self.take(entry);
                         self.position = walk.position;
                         self.torn = false;
                     }
@@ -316,10 +319,9 @@ fn records_between_once(
                 continue;
             }
             read = record.lsn;
-            let path = folder.segment_path(*name);
             let (body, _) = record
                 .decode()
-                .map_err(|undecoded| undecoded.at(record.lsn, &path, walk.position.offset))?;
+                .map_err(|undecoded| undecoded.at(record.lsn, &walk.path, walk.position.offset))?;
             if let Body::Payload(payload) = body {
                 records.push(Record { lsn: Lsn(record.lsn), payload });
             }

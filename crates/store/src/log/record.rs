@@ -27,7 +27,7 @@ use cidlake_block::codec::{CodecError, dag_cbor};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::corrupt;
+use super::{corrupt, quick};
 use crate::disk::Window;
 use crate::error::StoreError;
 use crate::pack::PackId;
@@ -310,20 +310,9 @@ impl RawRecord {
         if self.flags & !FLAG_MORE != 0 {
             return Err(Undecoded::Flags(self.flags));
         }
-        let payload = self.payload.as_slice();
-        match self.kind {
-            0 => open::<NothingBody>(payload, |_| Body::Nothing),
-            1 => open::<DeltaBody>(payload, |body| {
-                Body::Payload(Payload::Delta { delta: body.delta })
-            }),
-            2 => open::<PinBody>(payload, |body| {
-                Body::Payload(Payload::Pin { cid: body.cid, name: body.name })
-            }),
-            3 => open::<UnpinBody>(payload, |body| Body::Payload(Payload::Unpin { cid: body.cid })),
-            5 => open::<ExpireBody>(payload, |body| {
-                Body::Payload(Payload::Expire { name: body.name, oldest: body.oldest })
-            }),
-            kind => Err(Undecoded::Kind(kind)),
+        match quick::decode(self.kind, &self.payload) {
+            Some(decoded) => Ok(decoded),
+            None => strict(self.kind, &self.payload),
         }
     }
 
@@ -345,6 +334,22 @@ impl RawRecord {
 
     fn computed_chain(&self) -> u32 {
         crc32c::crc32c_append(crc32c::crc32c(&self.covered()), &self.payload)
+    }
+}
+
+/// Reads the payload of a record of this kind.
+pub(super) fn strict(kind: u16, payload: &[u8]) -> Result<(Body, Vec<Extent>), Undecoded> {
+    match kind {
+        0 => open::<NothingBody>(payload, |_| Body::Nothing),
+        1 => open::<DeltaBody>(payload, |body| Body::Payload(Payload::Delta { delta: body.delta })),
+        2 => open::<PinBody>(payload, |body| {
+            Body::Payload(Payload::Pin { cid: body.cid, name: body.name })
+        }),
+        3 => open::<UnpinBody>(payload, |body| Body::Payload(Payload::Unpin { cid: body.cid })),
+        5 => open::<ExpireBody>(payload, |body| {
+            Body::Payload(Payload::Expire { name: body.name, oldest: body.oldest })
+        }),
+        kind => Err(Undecoded::Kind(kind)),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Reads one segment record by record, without knowing what the records say.
 
+use std::path::PathBuf;
+
 use super::record::{Found, MAGIC, RawRecord};
 use super::segment::{HEADER_BYTES, SegmentHeader, SegmentName};
 use super::{LogFolder, corrupt};
@@ -76,7 +78,7 @@ pub(super) enum Step {
 /// Walks one segment record by record.
 #[derive(Debug)]
 pub(super) struct Walk<'a> {
-    pub(super) folder: &'a LogFolder,
+    pub(super) path: PathBuf,
     pub(super) name: SegmentName,
     file: &'a dyn DiskFile,
     window: Window<'a>,
@@ -97,15 +99,15 @@ impl<'a> Walk<'a> {
         file: &'a dyn DiskFile,
         position: Position,
     ) -> Self {
-        Self { folder, name, file, window: Window::new(file, READ_BYTES), position }
+        let path = folder.segment_path(name);
+        Self { path, name, file, window: Window::new(file, READ_BYTES), position }
     }
 
     /// Reads the next record, which must follow the one before it.
     pub(super) fn next(&mut self) -> Result<Step, StoreError> {
-        let path = self.folder.segment_path(self.name);
         let at = self.position.offset;
         let found = RawRecord::read(&mut self.window, at, self.name.epoch)
-            .map_err(|error| StoreError::read(&path, error))?;
+            .map_err(|error| StoreError::read(&self.path, error))?;
         match found {
             Found::Nothing => Ok(Step::End),
             Found::Bad(detail) => Ok(Step::Bad(detail)),
@@ -116,7 +118,7 @@ impl<'a> Walk<'a> {
                         record.lsn,
                         self.position.last + 1
                     );
-                    return Err(corrupt(&path, at, detail));
+                    return Err(corrupt(&self.path, at, detail));
                 }
                 self.position.advance(&record);
                 Ok(Step::Record(record))
@@ -127,8 +129,7 @@ impl<'a> Walk<'a> {
     /// Looks at everything behind the position. A record there proves that the missing one was
     /// once synced if it belongs to a later write; see [`super::record`].
     pub(super) fn rest(&self) -> Result<Rest, StoreError> {
-        let path = self.folder.segment_path(self.name);
-        let refused = |error| StoreError::read(&path, error);
+        let refused = |error| StoreError::read(&self.path, error);
         let missing = self.position.last + 1;
         let mut window = Window::new(self.file, READ_BYTES);
         let mut rest = Rest::Zeros;
