@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use cidlake_block::Cid;
 
 use crate::error::StoreError;
-use crate::log::{Extent, LogFolder, Tail};
+use crate::log::{Extent, LogFolder, Tail, damaged_checkpoints};
 use crate::pack::{PackCheck, PackId, PackSize, check_pack};
 
 /// How far a check has come.
@@ -117,6 +117,15 @@ fn check_log(
             detail,
         }),
         Err(error) => return Err(error),
+    }
+    for name in damaged_checkpoints(folder) {
+        report.damage.push(Damage {
+            kind: DamageKind::Log,
+            cid: None,
+            path: folder.path.join(name),
+            offset: 0,
+            detail: "the checkpoint is damaged; nothing depends on it".to_owned(),
+        });
     }
     report.records = tail.records();
     let mut extents: HashMap<PackId, Extent> = HashMap::new();

@@ -23,6 +23,7 @@
 )]
 
 mod cache;
+mod checkpoint;
 mod commit;
 pub mod disk;
 mod error;
@@ -35,6 +36,7 @@ mod stats;
 mod store;
 
 pub use cache::CacheStats;
+pub use checkpoint::{Base, Checkpointed};
 pub use cidlake_block::PutReport;
 pub use commit::Expect;
 pub use error::{CommitError, StoreError};

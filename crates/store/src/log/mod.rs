@@ -4,11 +4,13 @@
 //! `writer` appends under the lock, `recovery` replaces a damaged tail. What the records mean is
 //! not known here, apart from the extents of packs that they make valid.
 
+mod checkpoint;
 mod listing;
 mod quick;
 mod reader;
 mod record;
 mod recovery;
+mod resume;
 mod segment;
 mod walk;
 mod writer;
@@ -21,7 +23,10 @@ pub use self::record::Payload;
 
 pub(crate) use self::reader::{Tail, records_between, stats};
 pub(crate) use self::record::{Body, Draft, Extent};
-pub(crate) use self::writer::{LogLock, append};
+pub(crate) use self::resume::{
+    damaged as damaged_checkpoints, open_tail, remove_strays, write as write_checkpoint,
+};
+pub(crate) use self::writer::{LogLock, append, mend};
 
 use crate::disk::Disk;
 use crate::error::StoreError;

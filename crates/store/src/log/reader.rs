@@ -6,6 +6,9 @@
 
 use std::collections::VecDeque;
 
+use bytes::Bytes;
+
+use super::checkpoint::Checkpoint;
 use super::listing::{list, list_settled};
 use super::record::{Body, Extent, RawRecord, Undecoded};
 use super::segment::{SegmentHeader, SegmentName};
@@ -14,6 +17,7 @@ use super::writer::is_dirty;
 use super::{LogFolder, LogLock, Lsn, Record, corrupt};
 use crate::disk::{DiskFile, OpenMode};
 use crate::error::StoreError;
+use crate::pack::PackId;
 use crate::stats::LogStats;
 
 /// The records that are kept in memory for those who ask again and again.
@@ -52,6 +56,31 @@ struct Entry {
 }
 
 impl Tail {
+    /// Returns a tail that goes on at `position`, where `checkpoint` ends.
+    pub(super) fn resume(position: Position, checkpoint: &Checkpoint) -> Self {
+        Self {
+            position,
+            visible: checkpoint.visible,
+            records: checkpoint.records,
+            recent_from: checkpoint.visible.0,
+            extents: checkpoint.extents.clone(),
+            ..Self::default()
+        }
+    }
+
+    /// Returns what the log up to here amounts to, by what is known elsewhere of packs and by
+    /// `state`; none when it is empty.
+    pub(crate) fn checkpoint(
+        &self,
+        extents: Vec<Extent>,
+        retired: Vec<PackId>,
+        state: Bytes,
+    ) -> Option<Checkpoint> {
+        self.position.segment?;
+        let Self { position, visible, records, .. } = *self;
+        Some(Checkpoint { position, visible, records, extents, retired, state })
+    }
+
     /// Reads on to the end of the log. `strict` also looks behind the end, for damage that looks
     /// like one; that is worth its time once, when the log is opened.
     pub(crate) fn follow(&mut self, folder: &LogFolder, strict: bool) -> Result<(), StoreError> {

@@ -18,6 +18,8 @@ pub(super) struct Position {
     pub(super) segment: Option<SegmentName>,
     /// The chain value in that segment's header.
     pub(super) carried: u32,
+    /// Where in the segment the last record begins, in bytes; 0 when it is in another.
+    pub(super) record: u64,
     /// Where in the segment the next record will begin, in bytes.
     pub(super) offset: u64,
     /// The number of the last record.
@@ -34,6 +36,7 @@ impl Position {
         Self {
             segment: Some(name),
             carried: header.carried,
+            record: 0,
             offset: HEADER_BYTES as u64,
             last: name.first_lsn.saturating_sub(1),
             chain: header.carried,
@@ -43,6 +46,7 @@ impl Position {
 
     /// Moves behind `record`.
     pub(super) fn advance(&mut self, record: &RawRecord) {
+        self.record = self.offset;
         self.offset += record.size();
         self.last = record.lsn;
         self.chain = record.chain;

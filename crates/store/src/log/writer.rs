@@ -120,7 +120,7 @@ struct Active {
 
 /// Makes sure that everything up to the tail is durable: what a writer left that ended inside a
 /// commit, or what stands torn at the end, is replaced.
-pub(super) fn mend(
+pub(crate) fn mend(
     folder: &LogFolder,
     log_lock: &mut LogLock,
     tail: &mut Tail,

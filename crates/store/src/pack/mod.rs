@@ -157,6 +157,13 @@ impl PackSet {
         }
     }
 
+    /// Returns what the log announced of all packs, by pack.
+    pub(crate) fn extents(&self) -> Vec<Extent> {
+        let mut extents: Vec<Extent> = lock(&self.announced).extents.values().copied().collect();
+        extents.sort_unstable_by_key(|extent| extent.pack);
+        extents
+    }
+
     fn extent(&self, id: PackId) -> Option<Extent> {
         lock(&self.announced).extents.get(&id).copied()
     }
