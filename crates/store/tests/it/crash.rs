@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cidlake_store::disk::{Faults, FaultyDisk, MemDisk};
 use cidlake_store::{Expect, Lsn, Payload, Store};
 
-use crate::support::{Promises, block, delta, open, payloads, root, try_open};
+use crate::support::{Promises, block, checkpoint, delta, open, payloads, root, try_open};
 
 /// A store on a disk where everything from operation `from` on fails.
 fn open_faulty(disk: &MemDisk, from: u64, seed: u8) -> (Faults, Option<Store>) {
@@ -15,7 +15,7 @@ fn open_faulty(disk: &MemDisk, from: u64, seed: u8) -> (Faults, Option<Store>) {
     (faults, try_open(Arc::new(faulty), seed).ok())
 }
 
-/// Fills packs and segments; ends early when the store fails.
+/// Fills packs and segments and writes checkpoints; ends early when the store fails.
 fn work(store: &Store, promises: &mut Promises) {
     for round in 0..8_u32 {
         let count = 1 + round % 3;
@@ -24,6 +24,10 @@ fn work(store: &Store, promises: &mut Promises) {
         payloads.push(Payload::Pin { cid: *block(round, 5).cid(), name: None });
         if !promises.store(store, blocks, payloads) {
             return;
+        }
+        if round % 2 == 0 {
+            // It may fail, and then the next commit does.
+            let _made = checkpoint(store);
         }
     }
 }
@@ -64,6 +68,7 @@ fn a_power_cut_in_any_operation_of_a_recovery_loses_nothing_either() {
             let mut is_through = false;
             if let Some(store) = store {
                 promises.check_unless(&store, &faults, second);
+                let _made = checkpoint(&store);
                 if promises.open.is_none() {
                     let blocks = vec![block(900, 400), block(901, 2900)];
                     is_through = promises.store(&store, blocks, vec![delta(900), delta(901)]);
