@@ -10,7 +10,8 @@ const LISTS_MAX: u32 = 8;
 /// The segments in the log's folder.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Listing {
-    /// Those that count, in order: of each first record the one with the highest epoch.
+    /// Those that count, in order: of each first record the one with the highest epoch, and of
+    /// those with different ones none whose epoch is below that of one before.
     pub(super) live: Vec<SegmentName>,
     /// Names of drafts and of segments that were replaced.
     pub(super) stale: Vec<String>,
@@ -19,6 +20,20 @@ pub(super) struct Listing {
 }
 
 impl Listing {
+    /// Counts segments as stale whose epoch is below that of one before them: epochs rise along
+    /// the log, but for a repair, which puts one segment in the place of all behind it.
+    fn set_replaced_apart(&mut self) {
+        let mut epoch = 0;
+        for segment in std::mem::take(&mut self.live) {
+            if segment.epoch < epoch {
+                self.stale.push(segment.to_string());
+            } else {
+                epoch = segment.epoch;
+                self.live.push(segment);
+            }
+        }
+    }
+
     /// Returns an epoch above that of every segment.
     pub(super) fn next_epoch(&self, folder: &LogFolder) -> Result<u64, StoreError> {
         let next = self.epoch_max.checked_add(1);
@@ -53,6 +68,7 @@ pub(super) fn list(folder: &LogFolder) -> Result<Listing, StoreError> {
             None => listing.live.push(segment),
         }
     }
+    listing.set_replaced_apart();
     Ok(listing)
 }
 

@@ -58,7 +58,7 @@ fn copied(record: RawRecord, epoch: u64, prev: u32) -> RawRecord {
 
 /// Removes drafts and segments that were replaced. They harm nobody, so what cannot be removed
 /// now is left to the next repair.
-fn remove_stale(folder: &LogFolder) {
+pub(super) fn remove_stale(folder: &LogFolder) {
     let Ok(listing) = list(folder) else { return };
     for name in listing.stale {
         let _removed = folder.disk.remove(&folder.path.join(name));

@@ -50,6 +50,18 @@ impl LogLock {
         self.dirty
     }
 
+    /// Does `work`, which changes files or names of the log, with the mark set. Where it fails the
+    /// mark stays.
+    pub(super) fn whole<T>(
+        &mut self,
+        work: impl FnOnce() -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.set(DIRTY)?;
+        let done = work()?;
+        self.set(CLEAN)?;
+        Ok(done)
+    }
+
     fn set(&mut self, mark: u8) -> Result<(), StoreError> {
         self.file
             .write_at(0, &[mark])
@@ -131,9 +143,7 @@ pub(crate) fn mend(
         return Err(error.clone());
     }
     if log_lock.is_dirty() || tail.torn {
-        log_lock.set(DIRTY)?;
-        recovery::replace(folder, tail)?;
-        log_lock.set(CLEAN)?;
+        log_lock.whole(|| recovery::replace(folder, tail))?;
     }
     Ok(())
 }
@@ -150,12 +160,7 @@ fn prepare(
     let is_full = offset > HEADER_BYTES as u64 && offset + bytes > folder.segment_bytes_max;
     let name = match tail.position.segment {
         Some(segment) if !is_full => segment,
-        _ => {
-            log_lock.set(DIRTY)?;
-            let name = begin_segment(folder, tail)?;
-            log_lock.set(CLEAN)?;
-            name
-        }
+        _ => log_lock.whole(|| begin_segment(folder, tail))?,
     };
     let path = folder.segment_path(name);
     let file = folder
@@ -190,6 +195,18 @@ pub(super) fn create_segment(
     file.truncate(0).map_err(refused)?;
     file.write_at(0, &header.to_bytes()).map_err(refused)?;
     file.write_at(HEADER_BYTES as u64, records).map_err(refused)?;
+    publish(folder, name, file)
+}
+
+/// Makes the draft of a segment, which is in `file`, durable and gives it its name.
+pub(super) fn publish(
+    folder: &LogFolder,
+    name: SegmentName,
+    file: Box<dyn DiskFile>,
+) -> Result<(), StoreError> {
+    let path = folder.segment_path(name);
+    let draft = folder.path.join(name.draft());
+    let refused = |error| StoreError::change(&path, "write", error);
     file.sync_data().map_err(refused)?;
     drop(file);
     folder.disk.rename(&draft, &path).map_err(refused)?;

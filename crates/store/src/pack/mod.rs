@@ -9,6 +9,7 @@ mod check;
 mod format;
 mod index;
 mod reader;
+mod repair;
 mod writer;
 
 use std::collections::HashMap;
@@ -23,6 +24,7 @@ use quick_cache::sync::Cache;
 pub(crate) use self::check::{PackCheck, PackSize, check_pack};
 pub(crate) use self::format::PackId;
 pub(crate) use self::index::Span;
+pub(crate) use self::repair::{recover_extent, reindex};
 pub(crate) use self::writer::PackWriter;
 
 use self::index::{Index, OpenIndex, SealedIndex};

@@ -12,3 +12,4 @@ mod formats;
 mod model;
 mod packs;
 mod races;
+mod repair;
