@@ -14,8 +14,8 @@ use cidlake_store::{Base, Lsn, Options, Payload, Store};
 
 use crate::support::{assert_here, block, commit, delta, open, payloads, root};
 
-/// The files of the lake and their fixtures: a sealed pack, an open one, and a segment with every
-/// kind of record.
+/// The files of the lake and their fixtures: a sealed pack, an open one, and a segment with the
+/// first kinds of records.
 const FILES: [(&str, &str); 4] = [
     ("lake.toml", "lake-v1.toml"),
     ("packs/000102030405060708090a0b0c0d0e0f.car", "pack-v1.car"),
