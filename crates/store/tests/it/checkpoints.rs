@@ -205,11 +205,21 @@ fn an_older_log_that_is_put_back_is_not_opened_from_a_newer_checkpoint() {
     disk.set_content(&segment, older.content(&segment).unwrap()).unwrap();
     let store = open(&disk, 2);
     assert_eq!((store.base(), payloads(&store)), (None, vec![delta(1)]));
-    // With other records in its place it does not fit either, and goes when one is made that does.
     for number in 12..14 {
         commit(&store, vec![delta(number)]);
     }
     assert_eq!(open(&disk, 3).base(), None);
+    // With another record under its number it does not fit either, nor in a copy of the segment.
+    let other = disk.fork();
+    commit(&open(&other, 3), vec![delta(14)]);
+    assert_eq!(open(&other, 4).base(), None);
+    let (faults, failing) = faulty(&other, options(5));
+    faults.fail_sync_at(faults.syncs());
+    assert!(failing.commit(vec![delta(15)], Expect::Any).is_err());
+    commit(&open(&other, 6), vec![delta(16)]);
+    assert!(!named(&other, ".wal").contains(&segment));
+    assert_eq!(open(&other, 7).base(), None);
+    // It goes when one is made that does.
     checkpoint(&store).unwrap();
     assert_eq!(named(&disk, "checkpoint").len(), 1);
     let store = open(&disk, 3);
