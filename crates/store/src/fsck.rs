@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 
 use cidlake_block::Cid;
 
+use crate::disk::Disk;
 use crate::error::StoreError;
-use crate::log::{Extent, LogFolder, Tail};
+use crate::log::{Extent, LogFolder, Tail, damaged_checkpoints};
 use crate::pack::{PackCheck, PackId, PackSize, check_pack};
 
 /// How far a check has come.
@@ -74,18 +75,36 @@ pub(crate) fn check(
 ) -> Result<FsckReport, StoreError> {
     let mut report = FsckReport::default();
     let extents = check_log(log_folder, &mut report)?;
-    let names = match log_folder.disk.list(packs) {
+    check_packs(log_folder.disk.as_ref(), packs, &extents, &mut report, progress)?;
+    Ok(report)
+}
+
+/// Returns the packs in `folder`, in order.
+pub(crate) fn list_packs(disk: &dyn Disk, folder: &Path) -> Result<Vec<PackId>, StoreError> {
+    let names = match disk.list(folder) {
         Ok(names) => names,
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-        Err(error) => return Err(StoreError::read(packs, error)),
+        Err(error) => return Err(StoreError::read(folder, error)),
     };
     let mut ids: Vec<PackId> =
         names.iter().filter_map(|name| PackId::parse_file_name(name)).collect();
     ids.sort_unstable();
-    check_presence(packs, &ids, &extents, &mut report);
+    Ok(ids)
+}
+
+/// Checks the packs in `folder` as far as `extents` says that they count.
+pub(crate) fn check_packs(
+    disk: &dyn Disk,
+    folder: &Path,
+    extents: &HashMap<PackId, Extent>,
+    report: &mut FsckReport,
+    progress: &mut dyn FnMut(FsckProgress),
+) -> Result<(), StoreError> {
+    let ids = list_packs(disk, folder)?;
+    check_presence(folder, &ids, extents, report);
     let mut sized = Vec::with_capacity(ids.len());
     for id in ids {
-        sized.push(PackSize::read(log_folder.disk.as_ref(), packs, id)?);
+        sized.push(PackSize::read(disk, folder, id)?);
     }
     let bytes_total = sized.iter().map(|size| size.bytes).sum();
     let mut bytes_before = 0;
@@ -93,16 +112,16 @@ pub(crate) fn check(
         let mut read = |bytes| {
             progress(FsckProgress { bytes_done: bytes_before + bytes, bytes_total });
         };
-        let found = check_pack(log_folder.disk.as_ref(), size, extents.get(&size.id), &mut read)?;
+        let found = check_pack(disk, size, extents.get(&size.id), &mut read)?;
         report.take(found);
         bytes_before += size.bytes;
     }
     progress(FsckProgress { bytes_done: bytes_total, bytes_total });
-    Ok(report)
+    Ok(())
 }
 
 /// Reads the whole log and returns what it says of packs.
-fn check_log(
+pub(crate) fn check_log(
     folder: &LogFolder,
     report: &mut FsckReport,
 ) -> Result<HashMap<PackId, Extent>, StoreError> {
@@ -117,6 +136,15 @@ fn check_log(
             detail,
         }),
         Err(error) => return Err(error),
+    }
+    for name in damaged_checkpoints(folder) {
+        report.damage.push(Damage {
+            kind: DamageKind::Log,
+            cid: None,
+            path: folder.path.join(name),
+            offset: 0,
+            detail: "the checkpoint is damaged; nothing depends on it".to_owned(),
+        });
     }
     report.records = tail.records();
     let mut extents: HashMap<PackId, Extent> = HashMap::new();
@@ -151,7 +179,7 @@ fn check_presence(
 }
 
 impl FsckReport {
-    fn take(&mut self, found: PackCheck) {
+    pub(crate) fn take(&mut self, found: PackCheck) {
         self.packs += 1;
         self.blocks += found.blocks;
         self.bytes += found.bytes;

@@ -23,6 +23,7 @@
 )]
 
 mod cache;
+mod checkpoint;
 mod commit;
 pub mod disk;
 mod error;
@@ -30,16 +31,19 @@ mod fsck;
 mod locked;
 mod log;
 mod pack;
+mod repair;
 mod settings;
 mod stats;
 mod store;
 
 pub use cache::CacheStats;
+pub use checkpoint::{Base, Checkpointed};
 pub use cidlake_block::PutReport;
 pub use commit::Expect;
 pub use error::{CommitError, StoreError};
 pub use fsck::{Damage, DamageKind, FsckProgress, FsckReport};
-pub use log::{Lsn, Payload, Record};
+pub use log::{LostRecords, Lsn, Payload, Record};
+pub use repair::{RepairOptions, RepairReport, repair};
 pub use settings::FORMAT_VERSION;
 pub use stats::{LogStats, StoreStats};
 pub use store::{Options, Store};

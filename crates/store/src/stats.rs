@@ -16,6 +16,9 @@ pub struct StoreStats {
     pub bytes: u64,
     /// Commits of this process that have no answer yet.
     pub commits_waiting: u64,
+    /// The last record with a payload that the newest checkpoint covers which this process opened
+    /// or made; 0 when there is none.
+    pub checkpoint_lsn: Lsn,
     /// The log.
     pub log: LogStats,
     /// The cache of verified blocks.

@@ -2,12 +2,13 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use cidlake_block::{Block, Cid, PutReport, UnverifiedBlock, cid};
 
 use crate::cache::BlockCache;
+use crate::checkpoint::Base;
 use crate::commit::{CommitQueue, Expect, Parts};
 use crate::disk::{Disk, OpenMode};
 use crate::error::{CommitError, StoreError};
@@ -55,12 +56,19 @@ impl Default for Options {
 pub struct Store {
     disk: Arc<dyn Disk>,
     root: PathBuf,
-    log_folder: LogFolder,
-    packs: PackSet,
+    pub(crate) log_folder: LogFolder,
+    pub(crate) packs: PackSet,
     /// Held while blocks are written, so that two threads never write the same block.
     writer: Mutex<PackWriter>,
     /// Held while the log is read on, which is short unless there is much new in it.
-    tail: Mutex<Tail>,
+    pub(crate) tail: Mutex<Tail>,
+    /// The checkpoint that this store was opened from.
+    pub(crate) base: Option<Base>,
+    pub(crate) checkpoint_lsn: AtomicU64,
+    /// Held while a checkpoint is made, which is before the log's tail.
+    pub(crate) checkpointing: Mutex<()>,
+    /// What no other process has in the names of its drafts.
+    pub(crate) unique: String,
     queue: CommitQueue,
     cache: BlockCache,
     /// Whether this process has made sure of the folders that it writes to.
@@ -77,19 +85,19 @@ impl Store {
     /// in these cases.
     pub fn open(disk: Arc<dyn Disk>, root: &Path, options: Options) -> Result<Self, StoreError> {
         let Options { create, pack_bytes_max, segment_bytes_max, cache_bytes_max, seed } = options;
+        let unique = format!("{:032x}", u128::from_be_bytes(seed));
         if !settings::check(disk.as_ref(), root)? {
             if !create {
                 return Err(StoreError::NotALake { path: root.to_owned() });
             }
-            let unique = format!("{:032x}", u128::from_be_bytes(seed));
             settings::create(disk.as_ref(), root, &unique)?;
         }
         let log_folder =
             LogFolder { disk: Arc::clone(&disk), path: root.join("wal"), segment_bytes_max };
         let packs = PackSet::new(Arc::clone(&disk), root.join("packs"));
-        let mut tail = Tail::default();
         // The log comes first: every pack that it speaks of is in the folder by then.
-        tail.follow(&log_folder, true)?;
+        let (mut tail, checkpoint) = log::open_tail(&log_folder)?;
+        let base = checkpoint.map(|found| Base { lsn: found.visible, state: found.state });
         packs.announce(&tail.take_extents());
         packs.load_all()?;
         Ok(Self {
@@ -99,6 +107,10 @@ impl Store {
             packs,
             writer: Mutex::new(PackWriter::new(seed, pack_bytes_max)),
             tail: Mutex::new(tail),
+            checkpoint_lsn: AtomicU64::new(base.as_ref().map_or(0, |base| base.lsn.0)),
+            base,
+            checkpointing: Mutex::new(()),
+            unique,
             queue: CommitQueue::default(),
             cache: BlockCache::new(cache_bytes_max),
             has_folders: Mutex::new(false),
@@ -275,6 +287,7 @@ impl Store {
             blocks: packs.blocks,
             bytes: packs.bytes,
             commits_waiting: self.queue.unanswered(),
+            checkpoint_lsn: Lsn(self.checkpoint_lsn.load(Ordering::SeqCst)),
             log: log::stats(&self.log_folder, records, last_lsn),
             cache: self.cache.stats(),
         }
@@ -299,12 +312,12 @@ impl Store {
         lock(&self.writer).close()
     }
 
-    fn check_open(&self) -> Result<(), StoreError> {
+    pub(crate) fn check_open(&self) -> Result<(), StoreError> {
         if self.is_closed.load(Ordering::SeqCst) { Err(StoreError::Closed) } else { Ok(()) }
     }
 
     /// Makes sure of the lake's folders before this process writes to them for the first time.
-    fn make_folders(&self) -> Result<(), StoreError> {
+    pub(crate) fn make_folders(&self) -> Result<(), StoreError> {
         let mut has_folders = lock(&self.has_folders);
         if !*has_folders {
             settings::create_folders(self.disk.as_ref(), &self.root)?;

@@ -4,10 +4,17 @@
 //! `writer` appends under the lock, `recovery` replaces a damaged tail. What the records mean is
 //! not known here, apart from the extents of packs that they make valid.
 
+mod checkpoint;
+mod listing;
+mod quick;
 mod reader;
 mod record;
 mod recovery;
+mod repair;
+mod resume;
+mod salvage;
 mod segment;
+mod walk;
 mod writer;
 
 use std::fmt;
@@ -15,10 +22,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use self::record::Payload;
+pub use self::salvage::LostRecords;
 
 pub(crate) use self::reader::{Tail, records_between, stats};
 pub(crate) use self::record::{Body, Draft, Extent};
-pub(crate) use self::writer::{LogLock, append};
+pub(crate) use self::repair::rebuild;
+pub(crate) use self::resume::{
+    damaged as damaged_checkpoints, open_tail, remove_strays, write as write_checkpoint,
+};
+pub(crate) use self::salvage::{Salvage, salvage};
+pub(crate) use self::writer::{LogLock, append, mend};
 
 use crate::disk::Disk;
 use crate::error::StoreError;

@@ -8,9 +8,11 @@
 
 use bytes::Bytes;
 
-use super::reader::{Position, Step, Tail, Walk, list, open_segment};
+use super::listing::list;
+use super::reader::Tail;
 use super::record::{Draft, RawRecord};
 use super::segment::{SegmentHeader, SegmentName};
+use super::walk::{Position, Step, Walk, open_segment};
 use super::writer::create_segment;
 use super::{LogFolder, corrupt};
 use crate::error::StoreError;
@@ -48,14 +50,15 @@ pub(super) fn replace(folder: &LogFolder, tail: &mut Tail) -> Result<(), StoreEr
 /// Returns `record` as it stands in the copy. There it is a write of its own, because the copy
 /// was synced before anybody could see it.
 fn copied(record: RawRecord, epoch: u64, prev: u32) -> RawRecord {
-    let RawRecord { lsn, kind, more, payload, .. } = record;
+    let more = record.more();
+    let RawRecord { lsn, kind, payload, .. } = record;
     let draft = Draft { kind, more, payload: Bytes::from(payload) };
     RawRecord::place(draft, lsn, epoch, prev, 0)
 }
 
 /// Removes drafts and segments that were replaced. They harm nobody, so what cannot be removed
 /// now is left to the next repair.
-fn remove_stale(folder: &LogFolder) {
+pub(super) fn remove_stale(folder: &LogFolder) {
     let Ok(listing) = list(folder) else { return };
     for name in listing.stale {
         let _removed = folder.disk.remove(&folder.path.join(name));

@@ -9,9 +9,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use super::reader::{Position, Tail, list};
+use super::listing::list;
+use super::reader::Tail;
 use super::record::{Body, Draft, RawRecord};
 use super::segment::{HEADER_BYTES, SegmentHeader, SegmentName};
+use super::walk::Position;
 use super::{LogFolder, recovery};
 use crate::disk::{DiskFile, OpenMode};
 use crate::error::StoreError;
@@ -46,6 +48,18 @@ impl LogLock {
     /// Returns whether the writer before ended in the middle of a commit.
     pub(crate) fn is_dirty(&self) -> bool {
         self.dirty
+    }
+
+    /// Does `work`, which changes files or names of the log, with the mark set. Where it fails the
+    /// mark stays.
+    pub(super) fn whole<T>(
+        &mut self,
+        work: impl FnOnce() -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.set(DIRTY)?;
+        let done = work()?;
+        self.set(CLEAN)?;
+        Ok(done)
     }
 
     fn set(&mut self, mark: u8) -> Result<(), StoreError> {
@@ -100,7 +114,7 @@ pub(crate) fn append(
     // The tail is not held here: others in this process read on, up to the ceiling.
     write(log_lock, &segment, start.offset, &bytes).inspect_err(|error| {
         if matches!(error, StoreError::Poisoned { .. }) {
-            lock(tail).poisoned = Some(segment.name);
+            lock(tail).poisoned = Some((segment.name, error.clone()));
         }
     })?;
     let mut tail = lock(tail);
@@ -116,6 +130,24 @@ struct Active {
     file: Box<dyn DiskFile>,
 }
 
+/// Makes sure that everything up to the tail is durable: what a writer left that ended inside a
+/// commit, or what stands torn at the end, is replaced.
+pub(crate) fn mend(
+    folder: &LogFolder,
+    log_lock: &mut LogLock,
+    tail: &mut Tail,
+) -> Result<(), StoreError> {
+    if let Some((segment, error)) = &tail.poisoned
+        && tail.position.segment == Some(*segment)
+    {
+        return Err(error.clone());
+    }
+    if log_lock.is_dirty() || tail.torn {
+        log_lock.whole(|| recovery::replace(folder, tail))?;
+    }
+    Ok(())
+}
+
 /// Makes the log ready for a write of `bytes` at the tail: repaired, in a segment that has room.
 fn prepare(
     folder: &LogFolder,
@@ -123,26 +155,12 @@ fn prepare(
     tail: &mut Tail,
     bytes: u64,
 ) -> Result<Active, StoreError> {
-    if let Some(poisoned) = tail.poisoned
-        && tail.position.segment == Some(poisoned)
-    {
-        return Err(StoreError::Poisoned { path: folder.segment_path(poisoned) });
-    }
-    if log_lock.is_dirty() || tail.torn {
-        log_lock.set(DIRTY)?;
-        recovery::replace(folder, tail)?;
-        log_lock.set(CLEAN)?;
-    }
+    mend(folder, log_lock, tail)?;
     let offset = tail.position.offset;
     let is_full = offset > HEADER_BYTES as u64 && offset + bytes > folder.segment_bytes_max;
     let name = match tail.position.segment {
         Some(segment) if !is_full => segment,
-        _ => {
-            log_lock.set(DIRTY)?;
-            let name = begin_segment(folder, tail)?;
-            log_lock.set(CLEAN)?;
-            name
-        }
+        _ => log_lock.whole(|| begin_segment(folder, tail))?,
     };
     let path = folder.segment_path(name);
     let file = folder
@@ -177,6 +195,18 @@ pub(super) fn create_segment(
     file.truncate(0).map_err(refused)?;
     file.write_at(0, &header.to_bytes()).map_err(refused)?;
     file.write_at(HEADER_BYTES as u64, records).map_err(refused)?;
+    publish(folder, name, file)
+}
+
+/// Makes the draft of a segment, which is in `file`, durable and gives it its name.
+pub(super) fn publish(
+    folder: &LogFolder,
+    name: SegmentName,
+    file: Box<dyn DiskFile>,
+) -> Result<(), StoreError> {
+    let path = folder.segment_path(name);
+    let draft = folder.path.join(name.draft());
+    let refused = |error| StoreError::change(&path, "write", error);
     file.sync_data().map_err(refused)?;
     drop(file);
     folder.disk.rename(&draft, &path).map_err(refused)?;
@@ -227,7 +257,7 @@ fn write(
 ) -> Result<(), StoreError> {
     let Active { path, file, .. } = segment;
     file.write_at(offset, bytes).map_err(|error| StoreError::change(path, "write", error))?;
-    file.sync_data().map_err(|_| StoreError::Poisoned { path: path.clone() })?;
+    file.sync_data().map_err(|error| StoreError::poisoned(path, error))?;
     // The records are durable, whatever becomes of the mark: left set, it costs the next writer
     // a needless repair.
     let _cleared = log_lock.set(CLEAN);

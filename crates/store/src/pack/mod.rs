@@ -9,6 +9,7 @@ mod check;
 mod format;
 mod index;
 mod reader;
+mod repair;
 mod writer;
 
 use std::collections::HashMap;
@@ -23,6 +24,7 @@ use quick_cache::sync::Cache;
 pub(crate) use self::check::{PackCheck, PackSize, check_pack};
 pub(crate) use self::format::PackId;
 pub(crate) use self::index::Span;
+pub(crate) use self::repair::{recover_extent, reindex};
 pub(crate) use self::writer::PackWriter;
 
 use self::index::{Index, OpenIndex, SealedIndex};
@@ -155,6 +157,13 @@ impl PackSet {
                 announced.behind.push(extent.pack);
             }
         }
+    }
+
+    /// Returns what the log announced of all packs, by pack.
+    pub(crate) fn extents(&self) -> Vec<Extent> {
+        let mut extents: Vec<Extent> = lock(&self.announced).extents.values().copied().collect();
+        extents.sort_unstable_by_key(|extent| extent.pack);
+        extents
     }
 
     fn extent(&self, id: PackId) -> Option<Extent> {

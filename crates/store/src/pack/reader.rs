@@ -223,10 +223,23 @@ fn search(
 /// They are written again because their writer may have ended after a failed sync: such pages
 /// count as clean, so syncing the file would succeed without bringing them to the disk.
 pub(super) fn recover(index: &mut OpenIndex, file: &dyn DiskFile) -> io::Result<()> {
+    take_verified(index, file, |at, section| file.write_at(at, section))
+}
+
+/// Takes in the sections behind the end of `index` that verify, and changes nothing.
+pub(super) fn verify(index: &mut OpenIndex, file: &dyn DiskFile) -> io::Result<()> {
+    take_verified(index, file, |_, _| Ok(()))
+}
+
+fn take_verified(
+    index: &mut OpenIndex,
+    file: &dyn DiskFile,
+    mut each: impl FnMut(u64, &[u8]) -> io::Result<()>,
+) -> io::Result<()> {
     let size = file.size()?;
     let mut window = Window::new(file, READ_BYTES);
     while let Some((prefix, section)) = verified_section(&mut window, index.end, size)? {
-        file.write_at(index.end, &section)?;
+        each(index.end, &section)?;
         index.push(&prefix.cid, &prefix.bytes, prefix.section_bytes);
     }
     Ok(())

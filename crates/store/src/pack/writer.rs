@@ -63,7 +63,8 @@ pub(crate) struct SyncedFile {
 #[derive(Debug)]
 struct SyncState {
     durable: u64,
-    is_poisoned: bool,
+    /// How a sync failed, if one did.
+    poison: Option<StoreError>,
 }
 
 /// What a commit has to make durable and to announce.
@@ -83,22 +84,23 @@ impl Pending {
 
 impl SyncedFile {
     fn new(file: Box<dyn DiskFile>, path: &Path, durable: u64) -> Self {
-        let state = Mutex::new(SyncState { durable, is_poisoned: false });
+        let state = Mutex::new(SyncState { durable, poison: None });
         Self { file, path: path.to_owned(), state }
     }
 
     fn is_poisoned(&self) -> bool {
-        lock(&self.state).is_poisoned
+        self.poison().is_some()
     }
 
-    fn poisoned(&self) -> StoreError {
-        StoreError::Poisoned { path: self.path.clone() }
+    /// Returns the error of the sync that failed, if one did.
+    fn poison(&self) -> Option<StoreError> {
+        lock(&self.state).poison.clone()
     }
 
     /// Syncs unless the first `len` bytes are known to be durable.
     fn sync_to(&self, len: u64) -> Result<(), StoreError> {
         let mut state = lock(&self.state);
-        if state.durable >= len && !state.is_poisoned {
+        if state.durable >= len && state.poison.is_none() {
             return Ok(());
         }
         self.sync_locked(&mut state)?;
@@ -111,11 +113,12 @@ impl SyncedFile {
     }
 
     fn sync_locked(&self, state: &mut SyncState) -> Result<(), StoreError> {
-        if state.is_poisoned || self.file.sync_data().is_err() {
-            state.is_poisoned = true;
-            return Err(self.poisoned());
+        if state.poison.is_none()
+            && let Err(error) = self.file.sync_data()
+        {
+            state.poison = Some(StoreError::poisoned(&self.path, error));
         }
-        Ok(())
+        state.poison.clone().map_or(Ok(()), Err)
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), StoreError> {
@@ -237,7 +240,7 @@ impl PackWriter {
             let (pack, file, from) =
                 (Arc::clone(&failed.pack), Arc::clone(&failed.file), failed.announced);
             for span in pack.look(|index| index.spans_from(from)).unwrap_or_default() {
-                let block = read_back(&pack, file.file.as_ref(), span)?;
+                let block = read_back(&pack, &file, span)?;
                 self.append(packs, &[&block], refresh)?;
                 pack.change(|index| index.remove(block.cid()));
             }
@@ -252,9 +255,9 @@ impl PackWriter {
     /// Returns what the next commit has to make durable.
     pub(crate) fn pending(&self) -> Result<Pending, StoreError> {
         self.check_open()?;
-        let poisoned = self.own.iter().find(|own| own.file.is_poisoned());
-        if let Some(own) = self.failed.first().or(poisoned) {
-            return Err(own.file.poisoned());
+        if let Some(poison) = self.failed.iter().chain(&self.own).find_map(|own| own.file.poison())
+        {
+            return Err(poison);
         }
         let mut pending = Pending { file: None, extents: self.unannounced.clone() };
         if let Some(own) = &self.own
@@ -285,7 +288,7 @@ impl PackWriter {
         if let Some(own) = own {
             own.file.sync_to(own.pack.end())?;
         }
-        failed.first().map_or(Ok(()), |own| Err(own.file.poisoned()))
+        failed.iter().find_map(|own| own.file.poison()).map_or(Ok(()), Err)
     }
 
     fn check_open(&self) -> Result<(), StoreError> {
@@ -411,12 +414,14 @@ impl PackWriter {
 }
 
 /// Reads a section of a pack whose sync failed and verifies it.
-fn read_back(pack: &Pack, file: &dyn DiskFile, span: Span) -> Result<Block, StoreError> {
-    let bytes = crate::disk::read_vec(file, span.offset, span.len)
+fn read_back(pack: &Pack, file: &SyncedFile, span: Span) -> Result<Block, StoreError> {
+    let bytes = crate::disk::read_vec(file.file.as_ref(), span.offset, span.len)
         .map_err(|error| StoreError::read(&pack.path, error))?;
     let section = Bytes::from(bytes);
-    let prefix = car::parse_section_prefix(&section)
-        .map_err(|_| StoreError::Poisoned { path: pack.path.clone() })?;
+    let prefix = car::parse_section_prefix(&section).map_err(|error| {
+        let unreadable = std::io::Error::new(std::io::ErrorKind::InvalidData, error.to_string());
+        file.poison().unwrap_or_else(|| StoreError::poisoned(&pack.path, unreadable))
+    })?;
     let data = section.slice(prefix.prefix_len.min(section.len())..);
     let block = UnverifiedBlock { cid: prefix.cid, data }.verify();
     block.map_err(|_| corrupt(&prefix.cid, pack.id, span.offset))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cidlake_store::disk::{Faults, FaultyDisk, MemDisk};
 use cidlake_store::{Expect, Lsn, Payload, Store};
 
-use crate::support::{Promises, block, delta, open, payloads, root, try_open};
+use crate::support::{Promises, block, checkpoint, delta, open, payloads, root, try_open};
 
 /// A store on a disk where everything from operation `from` on fails.
 fn open_faulty(disk: &MemDisk, from: u64, seed: u8) -> (Faults, Option<Store>) {
@@ -15,7 +15,7 @@ fn open_faulty(disk: &MemDisk, from: u64, seed: u8) -> (Faults, Option<Store>) {
     (faults, try_open(Arc::new(faulty), seed).ok())
 }
 
-/// Fills packs and segments; ends early when the store fails.
+/// Fills packs and segments and writes checkpoints; ends early when the store fails.
 fn work(store: &Store, promises: &mut Promises) {
     for round in 0..8_u32 {
         let count = 1 + round % 3;
@@ -24,6 +24,10 @@ fn work(store: &Store, promises: &mut Promises) {
         payloads.push(Payload::Pin { cid: *block(round, 5).cid(), name: None });
         if !promises.store(store, blocks, payloads) {
             return;
+        }
+        if round % 2 == 0 {
+            // It may fail, and then the next commit does.
+            let _made = checkpoint(store);
         }
     }
 }
@@ -64,6 +68,7 @@ fn a_power_cut_in_any_operation_of_a_recovery_loses_nothing_either() {
             let mut is_through = false;
             if let Some(store) = store {
                 promises.check_unless(&store, &faults, second);
+                let _made = checkpoint(&store);
                 if promises.open.is_none() {
                     let blocks = vec![block(900, 400), block(901, 2900)];
                     is_through = promises.store(&store, blocks, vec![delta(900), delta(901)]);
@@ -219,4 +224,22 @@ fn a_missing_segment_is_refused() {
         let refused = try_open(Arc::new(disk), 2);
         assert!(matches!(refused, Err(cidlake_store::StoreError::LogCorrupt { .. })), "{name}");
     }
+}
+
+#[test]
+fn a_record_with_unknown_flags_is_a_newer_program_s_and_is_not_replaced() {
+    let (_, _, before) = one_segment(&[vec![delta(1)]]);
+    let (disk, path, mut content) = one_segment(&[vec![delta(1)], vec![delta(2)]]);
+    let record = &mut content[before.len()..];
+    record[26] = 0x40;
+    let payload_len = u32::from_le_bytes(record[4..8].try_into().unwrap()) as usize;
+    let covered = [&record[..36], &record[40..40 + payload_len]].concat();
+    record[36..40].copy_from_slice(&crc32c::crc32c(&covered).to_le_bytes());
+    disk.set_content(&path, content.clone()).unwrap();
+    let refused = try_open(Arc::new(disk.process()), 2);
+    assert!(
+        matches!(refused, Err(cidlake_store::StoreError::UnknownFlags { lsn: 2, flags: 0x40 })),
+        "{refused:?}"
+    );
+    assert_eq!(disk.content(&path).unwrap(), content);
 }

@@ -26,7 +26,8 @@ fn a_log_that_cannot_be_synced_is_written_to_no_more() {
     for _ in 0..3 {
         let refused = store.commit(vec![delta(2)], Expect::Any);
         assert!(
-            matches!(&refused, Err(CommitError::Store(StoreError::Poisoned { path })) if *path == segment),
+            matches!(&refused, Err(CommitError::Store(StoreError::Poisoned { path, source }))
+                if *path == segment && source.to_string().ends_with("was made to fail")),
             "{refused:?}"
         );
     }
@@ -55,7 +56,9 @@ fn a_pack_that_cannot_be_synced_is_replaced_by_the_next_put() {
     for _ in 0..3 {
         let refused = store.commit(vec![delta(2)], Expect::Any);
         assert!(
-            matches!(&refused, Err(CommitError::Store(StoreError::Poisoned { path })) if *path == pack)
+            matches!(&refused, Err(CommitError::Store(StoreError::Poisoned { path, source }))
+                if *path == pack && source.to_string().ends_with("was made to fail")),
+            "{refused:?}"
         );
     }
     disk.forget_unsynced(&pack).unwrap();
@@ -193,7 +196,10 @@ fn a_pack_whose_seal_could_not_be_synced_is_left_alone() {
     let pack = file_in(&disk, "packs", ".car");
     faults.fail_sync_at(faults.syncs());
     let refused = store.put(&blocks[1..]);
-    assert!(matches!(&refused, Err(StoreError::Poisoned { path }) if *path == pack), "{refused:?}");
+    assert!(
+        matches!(&refused, Err(StoreError::Poisoned { path, .. }) if *path == pack),
+        "{refused:?}"
+    );
     let left = disk.content(&pack).unwrap();
     store.put(&blocks[1..]).unwrap();
     commit(&store, vec![delta(2)]);

@@ -10,17 +10,23 @@ use std::sync::{Arc, Once};
 
 use cidlake_block::{Block, Cid, Codec, UnverifiedBlock};
 use cidlake_store::disk::{Disk, MemDisk, OpenMode};
-use cidlake_store::{Options, Payload, Store};
+use cidlake_store::{Base, Lsn, Options, Payload, Store};
 
 use crate::support::{assert_here, block, commit, delta, open, payloads, root};
 
-/// The files of the lake and their fixtures: a sealed pack, an open one, and a segment with every
-/// kind of record.
+/// The files of the lake and their fixtures: a sealed pack, an open one, and a segment with the
+/// first kinds of records.
 const FILES: [(&str, &str); 4] = [
     ("lake.toml", "lake-v1.toml"),
     ("packs/000102030405060708090a0b0c0d0e0f.car", "pack-v1.car"),
     ("packs/000102030405060708090a0b0c0d0e10.car", "pack-open-v1.car"),
     ("wal/00000000000000000001-00000001.wal", "log-v1.wal"),
+];
+
+/// The files of a second lake, which has what came later in the life of the format.
+const LATER_FILES: [(&str, &str); 2] = [
+    ("wal/00000000000000000001-00000001.wal", "log-later-v1.wal"),
+    ("wal/00000000000000000003.checkpoint", "checkpoint-v1.checkpoint"),
 ];
 
 static BLESSING: Once = Once::new();
@@ -40,10 +46,11 @@ fn fixture(name: &str) -> Vec<u8> {
 }
 
 fn bless() {
-    let disk = written();
     fs::create_dir_all(fixture_path("")).unwrap();
-    for (path, name) in FILES {
-        fs::write(fixture_path(name), disk.content(&root().join(path)).unwrap()).unwrap();
+    for (disk, files) in [(written(), FILES.as_slice()), (written_later(), &LATER_FILES)] {
+        for (path, name) in files {
+            fs::write(fixture_path(name), disk.content(&root().join(path)).unwrap()).unwrap();
+        }
     }
 }
 
@@ -78,9 +85,7 @@ fn records() -> Vec<Payload> {
     ]
 }
 
-/// Writes the lake that the fixtures were taken from.
-fn written() -> MemDisk {
-    let disk = MemDisk::new();
+fn writer(disk: &MemDisk) -> Store {
     let options = Options {
         create: true,
         pack_bytes_max: 1500,
@@ -88,7 +93,13 @@ fn written() -> MemDisk {
         cache_bytes_max: 0,
         seed: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15],
     };
-    let store = Store::open(Arc::new(disk.process()), root(), options).unwrap();
+    Store::open(Arc::new(disk.process()), root(), options).unwrap()
+}
+
+/// Writes the lake that the fixtures were taken from.
+fn written() -> MemDisk {
+    let disk = MemDisk::new();
+    let store = writer(&disk);
     store.put(&blocks()).unwrap();
     commit(&store, records());
     store.put(&[last_block()]).unwrap();
@@ -97,10 +108,26 @@ fn written() -> MemDisk {
     disk
 }
 
-#[test]
-fn a_lake_has_the_bytes_of_the_fixtures() {
-    let disk = written();
-    for (path, name) in FILES {
+/// Records of the kinds that came later.
+fn later_records() -> Vec<Payload> {
+    vec![Payload::Expire { name: "main.people".to_owned(), oldest: *block(1, 700).cid() }]
+}
+
+/// Writes the second lake: a checkpoint, and a record behind it.
+fn written_later() -> MemDisk {
+    let disk = MemDisk::new();
+    let store = writer(&disk);
+    store.put(&blocks()[..1]).unwrap();
+    commit(&store, vec![delta(1), delta(2)]);
+    let last = commit(&store, later_records());
+    store.checkpoint(last, b"state".as_slice().into()).unwrap();
+    commit(&store, vec![delta(3)]);
+    store.close().unwrap();
+    disk
+}
+
+fn assert_golden(disk: &MemDisk, files: &[(&str, &str)]) {
+    for (path, name) in files {
         let content = disk.content(&root().join(path)).unwrap();
         let golden = fixture(name);
         let same = content.iter().zip(&golden).take_while(|(a, b)| a == b).count();
@@ -111,9 +138,30 @@ fn a_lake_has_the_bytes_of_the_fixtures() {
             golden.len()
         );
     }
+}
+
+#[test]
+fn a_lake_has_the_bytes_of_the_fixtures() {
+    let disk = written();
+    assert_golden(&disk, &FILES);
+    assert_golden(&written_later(), &LATER_FILES);
     assert_eq!(disk.content(&root().join("wal/lock")).unwrap(), [0]);
     assert_eq!(disk.list(&root().join("packs")).unwrap().len(), 2);
     assert_eq!(disk.list(&root().join("wal")).unwrap().len(), 2);
+}
+
+#[test]
+fn the_later_fixtures_are_read() {
+    let disk = written_later();
+    for (path, name) in LATER_FILES {
+        disk.set_content(&root().join(path), fixture(name)).unwrap();
+    }
+    let store = open(&disk, 2);
+    let base = Base { lsn: Lsn(3), state: b"state".as_slice().into() };
+    assert_eq!(store.base(), Some(base));
+    let expected = [vec![delta(1), delta(2)], later_records(), vec![delta(3)]].concat();
+    assert_eq!(payloads(&store), expected);
+    assert_here(&store, &blocks()[..1]);
 }
 
 #[test]

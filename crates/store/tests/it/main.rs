@@ -3,6 +3,7 @@
 mod support;
 
 mod basics;
+mod checkpoints;
 mod company;
 mod crash;
 mod damage;
@@ -11,3 +12,4 @@ mod formats;
 mod model;
 mod packs;
 mod races;
+mod repair;

@@ -5,16 +5,17 @@ use std::sync::Arc;
 
 use cidlake_block::{Block, Cid};
 use cidlake_store::disk::{FaultyDisk, MemDisk};
-use cidlake_store::{CommitError, Expect, Payload, Store};
+use cidlake_store::{Checkpointed, CommitError, Expect, Lsn, Payload, Store};
 use proptest::prelude::*;
 
-use crate::support::{block, options, payloads, root};
+use crate::support::{assert_base, block, checkpoint, options, payloads, root};
 
 /// One step of a process.
 #[derive(Debug, Clone)]
 enum Step {
     Put { process: usize, number: u32, len: usize },
     Commit { process: usize, records: u8 },
+    Checkpoint { process: usize },
     Restart { process: usize },
     Crash { seed: u64, after: u64 },
 }
@@ -26,6 +27,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(process, number, len)| Step::Put { process, number, len }),
         5 => (process.clone(), 0..4_u8)
             .prop_map(|(process, records)| Step::Commit { process, records }),
+        1 => process.clone().prop_map(|process| Step::Checkpoint { process }),
         1 => process.prop_map(|process| Step::Restart { process }),
         2 => (any::<u64>(), 0..60_u64).prop_map(|(seed, after)| Step::Crash { seed, after }),
     ]
@@ -49,6 +51,7 @@ impl Model {
 
     fn check(&self, store: &Store) {
         assert_eq!(payloads(store), self.records);
+        assert_base(store);
         let cids: Vec<Cid> = self.durable.keys().copied().collect();
         for (found, block) in store.get_many(&cids).unwrap().iter().zip(self.durable.values()) {
             assert_eq!(found.as_ref().expect("promised").data(), block.data());
@@ -101,6 +104,11 @@ fn run(steps: Vec<Step>) {
             Step::Commit { process, records } => {
                 assert!(model.commit(&stores, process, records));
                 model.check(&stores[1 - process]);
+            }
+            Step::Checkpoint { process } => {
+                let expected = stores[process].last_lsn().unwrap() == Lsn(0);
+                let made = checkpoint(&stores[process]).unwrap();
+                assert!(expected || matches!(made, Checkpointed::Made { .. }));
             }
             Step::Restart { process } => {
                 round = round.wrapping_add(1);

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use cidlake_block::{Block, Cid, Codec};
 use cidlake_store::disk::{Disk, Faults, FaultyDisk, MemDisk};
-use cidlake_store::{CommitError, Expect, Lsn, Options, Payload, Store, StoreError};
+use cidlake_store::{
+    Base, Checkpointed, CommitError, Expect, Lsn, Options, Payload, Store, StoreError,
+};
 
 pub fn root() -> &'static Path {
     Path::new("/lake")
@@ -62,6 +64,23 @@ pub fn commit(store: &Store, payloads: Vec<Payload>) -> Lsn {
     store.commit(payloads, Expect::Any).unwrap()
 }
 
+/// Writes a checkpoint whose state is the number of records that it covers.
+pub fn checkpoint(store: &Store) -> Result<Checkpointed, StoreError> {
+    let records = store.records_after(Lsn(0))?;
+    let last = records.last().map_or(Lsn(0), |record| record.lsn);
+    store.checkpoint(last, (records.len() as u64).to_le_bytes().to_vec().into())
+}
+
+/// Checks that what a store was opened from, and what came after, is the whole log.
+pub fn assert_base(store: &Store) {
+    let records = store.records_after(Lsn(0)).unwrap();
+    let Some(Base { lsn, state }) = store.base() else { return };
+    let covered = u64::from_le_bytes(state[..].try_into().unwrap()) as usize;
+    assert_eq!(covered, records.iter().filter(|record| record.lsn <= lsn).count());
+    // Others may be writing meanwhile.
+    assert!(store.records_after(lsn).unwrap().starts_with(&records[covered..]));
+}
+
 pub fn assert_here(store: &Store, blocks: &[Block]) {
     let cids: Vec<Cid> = blocks.iter().map(|block| *block.cid()).collect();
     let found = store.get_many(&cids).unwrap();
@@ -114,6 +133,8 @@ impl Promises {
             }
         }
         assert_eq!(found, self.payloads);
+        assert_base(store);
+        assert_eq!(store.stats().log.records, found.len() as u64);
         assert_here(store, &self.blocks);
         let report = store.fsck(&mut |_| {}).unwrap();
         assert_eq!(report.damage, []);

@@ -72,6 +72,7 @@ fn every_kind_comes_back() {
         (1, Body::Payload(Payload::Delta { delta: cid })),
         (2, Body::Payload(Payload::Pin { cid, name: None })),
         (3, Body::Payload(Payload::Unpin { cid })),
+        (5, Body::Payload(Payload::Expire { name: "main.people".to_owned(), oldest: cid })),
     ];
     for (kind, body) in kinds {
         let record = RawRecord::place(Draft::new(&body, &[], false).unwrap(), 1, 1, 0, 0);
@@ -88,6 +89,22 @@ fn what_is_not_understood_is_said() {
     assert!(matches!(unknown.decode(), Err(Undecoded::Kind(900))));
     let other = RawRecord { kind: 1, ..RawRecord::place(draft, 1, 1, 0, 0) };
     assert!(matches!(other.decode(), Err(Undecoded::Payload(_))));
+}
+
+#[test]
+fn unknown_flags_are_a_newer_program_s_only_where_the_checksum_says_so() {
+    let (body, _) = sample();
+    let draft = Draft::new(&body, &[], false).unwrap();
+    let mut record = RawRecord::place(draft, 5, 9, 1, 0);
+    record.flags = 0x8001;
+    let mut bytes = Vec::new();
+    record.write(&mut bytes);
+    assert!(matches!(read(&bytes, 9), Found::Bad(_)));
+    record.chain = record.computed_chain();
+    bytes.clear();
+    record.write(&mut bytes);
+    let Found::Record(found) = read(&bytes, 9) else { panic!("no record") };
+    assert!(matches!(found.decode(), Err(Undecoded::Flags(0x8001))));
 }
 
 #[test]
