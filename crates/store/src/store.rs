@@ -84,8 +84,7 @@ impl Store {
             let unique = format!("{:032x}", u128::from_be_bytes(seed));
             settings::create(disk.as_ref(), root, &unique)?;
         }
-        let log_folder =
-            LogFolder { disk: Arc::clone(&disk), path: root.join("wal"), segment_bytes_max };
+        let log_folder = LogFolder::new(Arc::clone(&disk), root.join("wal"), segment_bytes_max);
         let packs = PackSet::new(Arc::clone(&disk), root.join("packs"));
         let mut tail = Tail::default();
         // The log comes first: every pack that it speaks of is in the folder by then.

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use super::record::{Body, Extent, Found, MAGIC, RawRecord, Undecoded};
 use super::segment::{HEADER_BYTES, SegmentHeader, SegmentName};
-use super::writer::is_dirty;
+use super::writer::{Active, is_dirty};
 use super::{LogFolder, LogLock, Lsn, Record, corrupt};
 use crate::disk::{DiskFile, OpenMode, Window};
 use crate::error::StoreError;
@@ -245,6 +245,8 @@ pub(crate) struct Tail {
     pub(super) ceiling: Option<(SegmentName, u64)>,
     /// The segment that this process failed to sync.
     pub(super) poisoned: Option<SegmentName>,
+    /// The segment that this process wrote to last, if that went well.
+    pub(super) active: Option<Active>,
     /// The last record that carries a payload, and how many there are.
     visible: Lsn,
     records: u64,
@@ -283,8 +285,13 @@ impl Tail {
     pub(crate) fn follow_locked(
         &mut self,
         folder: &LogFolder,
-        _held: &LogLock,
+        held: &LogLock,
     ) -> Result<(), StoreError> {
+        let is_at_end = |active: &Active| !self.torn && active.ends_at(&self.position, held);
+        if self.active.as_ref().is_some_and(is_at_end) {
+            return Ok(());
+        }
+        self.active = None;
         let is_poisoned = self.poisoned.is_some() && self.poisoned == self.position.segment;
         if !is_poisoned {
             self.ceiling = None;

@@ -12,12 +12,16 @@ use super::reader::{Position, Step, Tail, Walk, list, open_segment};
 use super::record::{Draft, RawRecord};
 use super::segment::{SegmentHeader, SegmentName};
 use super::writer::create_segment;
-use super::{LogFolder, corrupt};
+use super::{LogFolder, LogLock, corrupt};
 use crate::error::StoreError;
 
 /// Replaces the segment in which `tail` stands by a copy that ends there. Only for the holder of
 /// the lock.
-pub(super) fn replace(folder: &LogFolder, tail: &mut Tail) -> Result<(), StoreError> {
+pub(super) fn replace(
+    folder: &LogFolder,
+    log_lock: &mut LogLock,
+    tail: &mut Tail,
+) -> Result<(), StoreError> {
     let Some(old) = tail.position.segment else {
         return Ok(());
     };
@@ -37,7 +41,7 @@ pub(super) fn replace(folder: &LogFolder, tail: &mut Tail) -> Result<(), StoreEr
         copy.write(&mut records);
         position.advance(&copy);
     }
-    create_segment(folder, name, header, &records)?;
+    create_segment(folder, log_lock, name, header, &records)?;
     tail.position = position;
     tail.torn = false;
     tail.ceiling = None;
