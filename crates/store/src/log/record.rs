@@ -161,13 +161,14 @@ impl Body {
         }
     }
 
-    /// Checks that the body can be written at all.
-    pub(crate) fn check(&self) -> Result<(), StoreError> {
-        let bytes = Draft::new(self, &[], false)?.payload.len();
+    /// Encodes what a caller wants written, if it can be written at all.
+    pub(crate) fn draft(&self, more: bool) -> Result<Draft, StoreError> {
+        let draft = Draft::new(self, &[], more)?;
+        let bytes = draft.payload.len();
         if bytes > BODY_BYTES_MAX {
             return Err(too_large(bytes, BODY_BYTES_MAX));
         }
-        Ok(())
+        Ok(draft)
     }
 }
 
@@ -191,6 +192,11 @@ impl Draft {
             return Err(too_large(payload.len(), PAYLOAD_BYTES_MAX));
         }
         Ok(Self { kind: body.kind(), more, payload })
+    }
+
+    /// Returns the same record, which says `body`, with `extents`.
+    pub(crate) fn announcing(&self, body: &Body, extents: &[Extent]) -> Result<Self, StoreError> {
+        Self::new(body, extents, self.more)
     }
 
     /// Returns the record's size in a segment, in bytes.
