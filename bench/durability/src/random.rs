@@ -29,7 +29,9 @@ impl Random {
 
     /// Returns `len` printable characters.
     pub(crate) fn text(&mut self, len: usize) -> String {
-        self.bytes(len).into_iter().map(|byte| char::from(b'0' + (byte & 63))).collect()
+        let mut bytes = self.bytes(len);
+        bytes.iter_mut().for_each(|byte| *byte = b'0' + (*byte & 63));
+        String::from_utf8(bytes).unwrap_or_default()
     }
 
     /// Puts `items` in random order.
