@@ -4,6 +4,7 @@
 //! `writer` appends under the lock, `recovery` replaces a damaged tail. What the records mean is
 //! not known here, apart from the extents of packs that they make valid.
 
+mod encode;
 mod reader;
 mod record;
 mod recovery;

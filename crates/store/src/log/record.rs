@@ -175,19 +175,10 @@ impl Body {
 impl Draft {
     /// Encodes a record's payload.
     pub(crate) fn new(body: &Body, extents: &[Extent], more: bool) -> Result<Self, StoreError> {
-        let extents = extents
-            .iter()
-            .map(|extent| (extent.pack.to_string(), extent.len, extent.prefix_crc))
-            .collect();
-        let payload = match body {
-            Body::Nothing => encode(NothingBody {}, extents),
-            Body::Payload(Payload::Delta { delta }) => encode(DeltaBody { delta: *delta }, extents),
-            Body::Payload(Payload::Pin { cid, name }) => {
-                encode(PinBody { cid: *cid, name: name.clone() }, extents)
-            }
-            Body::Payload(Payload::Unpin { cid }) => encode(UnpinBody { cid: *cid }, extents),
-        }
-        .map_err(|source| StoreError::Encode { source: Arc::new(source) })?;
+        let payload = match super::encode::encode(body, extents) {
+            Some(payload) => Bytes::from(payload),
+            None => encode_any(body, extents)?,
+        };
         if payload.len() > PAYLOAD_BYTES_MAX {
             return Err(too_large(payload.len(), PAYLOAD_BYTES_MAX));
         }
@@ -353,6 +344,23 @@ impl Fields<'_> {
     pub(super) fn u64(&mut self) -> Option<u64> {
         self.array().map(u64::from_le_bytes)
     }
+}
+
+/// Encodes a payload of any shape.
+fn encode_any(body: &Body, extents: &[Extent]) -> Result<Bytes, StoreError> {
+    let extents = extents
+        .iter()
+        .map(|extent| (extent.pack.to_string(), extent.len, extent.prefix_crc))
+        .collect();
+    match body {
+        Body::Nothing => encode(NothingBody {}, extents),
+        Body::Payload(Payload::Delta { delta }) => encode(DeltaBody { delta: *delta }, extents),
+        Body::Payload(Payload::Pin { cid, name }) => {
+            encode(PinBody { cid: *cid, name: name.clone() }, extents)
+        }
+        Body::Payload(Payload::Unpin { cid }) => encode(UnpinBody { cid: *cid }, extents),
+    }
+    .map_err(|source| StoreError::Encode { source: Arc::new(source) })
 }
 
 fn encode<B: Serialize>(body: B, extents: Vec<(String, u64, u32)>) -> Result<Bytes, CodecError> {
