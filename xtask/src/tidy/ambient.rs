@@ -22,7 +22,11 @@ const PLACES: [(&str, &[&str], &str); 8] = [
     ),
     ("tokio::fs", &[], "files are read on blocking threads, behind the one seam in `lake`"),
     ("SystemTime", &["crates/lake/src/clock.rs", "xtask/"], "take `now_ms` as a parameter"),
-    ("Instant::now", &["crates/lake/", "crates/cli/", "bench/", "xtask/"], "take the time as a parameter"),
+    (
+        "Instant::now",
+        &["crates/lake/", "crates/cli/", "bench/", "xtask/"],
+        "take the time as a parameter",
+    ),
     (
         "env::var",
         &["crates/lake/src/settings.rs", "crates/cli/", "xtask/"],
