@@ -1,8 +1,8 @@
 //! Commits, many at a time.
 //!
 //! Threads that commit put their records in a queue. The first becomes the leader: it takes
-//! everything that is queued, makes it durable with one write and two syncs, and tells the
-//! others; whatever arrives meanwhile waits for the next leader. The order is
+//! everything that is queued, makes it durable with one write and two syncs, hands the lead to
+//! the first of those that came meanwhile, and tells those whom it served. The order is
 //!
 //! 1. sync this process's pack, if it has bytes that are not durable;
 //! 2. take the log's lock, and read what other processes appended;
@@ -10,6 +10,7 @@
 //! 4. set the mark, write all records at once, sync the segment, clear the mark;
 //! 5. release the lock, and only then acknowledge.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use crate::error::{CommitError, StoreError};
@@ -39,54 +40,103 @@ pub(crate) struct Parts<'a> {
 pub(crate) struct CommitQueue {
     /// Held to queue a commit or to take the queue, never during a write.
     state: Mutex<QueueState>,
-    turn: Condvar,
+    /// Commits that are queued or being made.
+    unanswered: AtomicU64,
 }
 
 #[derive(Debug, Default)]
 struct QueueState {
     waiting: Vec<Ticket>,
-    /// Commits that are queued or being made.
-    unanswered: u64,
     is_led: bool,
 }
 
-type Answer = Mutex<Option<Result<Lsn, CommitError>>>;
+/// What a waiting thread is told.
+#[derive(Debug)]
+enum Told {
+    /// To serve everybody who waits.
+    Lead,
+    Answer(Result<Lsn, CommitError>),
+}
+
+/// Where one thread waits, so that nobody is woken in vain.
+#[derive(Debug, Default)]
+struct Seat {
+    told: Mutex<Option<Told>>,
+    turn: Condvar,
+}
+
+impl Seat {
+    fn tell(&self, told: Told) {
+        *lock(&self.told) = Some(told);
+        self.turn.notify_one();
+    }
+
+    fn wait(&self) -> Told {
+        let mut told = lock(&self.told);
+        loop {
+            match told.take() {
+                Some(told) => return told,
+                None => told = self.turn.wait(told).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
+}
 
 /// One commit in the queue.
 #[derive(Debug)]
 struct Ticket {
-    payloads: Vec<Payload>,
+    bodies: Vec<Body>,
+    /// The bodies encoded, without extents.
+    drafts: Vec<Draft>,
     expect: Expect,
-    answer: Arc<Answer>,
+    seat: Arc<Seat>,
+    is_answered: bool,
 }
 
 impl Ticket {
-    fn reply(&self, answer: Result<Lsn, CommitError>) {
-        *lock(&self.answer) = Some(answer);
+    fn new(payloads: Vec<Payload>, expect: Expect) -> Result<Self, StoreError> {
+        let bodies: Vec<Body> = payloads.into_iter().map(Body::Payload).collect();
+        let drafts = (1..).zip(&bodies).map(|(at, body)| body.draft(at < bodies.len()));
+        let drafts = drafts.collect::<Result<_, _>>()?;
+        Ok(Self { bodies, drafts, expect, seat: Arc::default(), is_answered: false })
+    }
+
+    fn reply(&mut self, answer: Result<Lsn, CommitError>) {
+        self.is_answered = true;
+        self.seat.tell(Told::Answer(answer));
     }
 }
 
 impl Drop for Ticket {
     /// A leader that ended without an answer must not leave others waiting for one.
     fn drop(&mut self) {
-        lock(&self.answer).get_or_insert(Err(StoreError::Closed.into()));
+        if !self.is_answered {
+            self.reply(Err(StoreError::Closed.into()));
+        }
     }
 }
 
-/// Gives the lead back, also when the leader panics.
+/// Hands the lead on, also when the leader panics.
 struct Lead<'a>(&'a CommitQueue);
 
 impl Drop for Lead<'_> {
     fn drop(&mut self) {
-        lock(&self.0.state).is_led = false;
-        self.0.turn.notify_all();
+        let next = {
+            let mut state = lock(&self.0.state);
+            let next = state.waiting.first().map(|ticket| Arc::clone(&ticket.seat));
+            state.is_led = next.is_some();
+            next
+        };
+        if let Some(seat) = next {
+            seat.tell(Told::Lead);
+        }
     }
 }
 
 impl CommitQueue {
     /// Returns how many commits have no answer yet.
     pub(crate) fn unanswered(&self) -> u64 {
-        lock(&self.state).unanswered
+        self.unanswered.load(Ordering::Relaxed)
     }
 
     /// Commits `payloads` as a whole and returns the number of the last record.
@@ -96,45 +146,49 @@ impl CommitQueue {
         payloads: Vec<Payload>,
         expect: Expect,
     ) -> Result<Lsn, CommitError> {
-        for payload in &payloads {
-            Body::Payload(payload.clone()).check()?;
+        let ticket = Ticket::new(payloads, expect)?;
+        let seat = Arc::clone(&ticket.seat);
+        self.unanswered.fetch_add(1, Ordering::Relaxed);
+        let is_first = {
+            let mut state = lock(&self.state);
+            state.waiting.push(ticket);
+            !std::mem::replace(&mut state.is_led, true)
+        };
+        if is_first {
+            self.serve(parts);
         }
-        let answer = Arc::new(Answer::default());
-        let ticket = Ticket { payloads, expect, answer: Arc::clone(&answer) };
-        let mut state = lock(&self.state);
-        state.waiting.push(ticket);
-        state.unanswered += 1;
         loop {
-            if let Some(answer) = lock(&answer).take() {
-                state.unanswered -= 1;
-                return answer;
+            match seat.wait() {
+                Told::Lead => self.serve(parts),
+                Told::Answer(answer) => {
+                    self.unanswered.fetch_sub(1, Ordering::Relaxed);
+                    return answer;
+                }
             }
-            if state.is_led {
-                state = self.turn.wait(state).unwrap_or_else(PoisonError::into_inner);
-                continue;
-            }
-            state.is_led = true;
-            let tickets = std::mem::take(&mut state.waiting);
-            drop(state);
-            let lead = Lead(self);
-            serve(parts, tickets);
-            drop(lead);
-            state = lock(&self.state);
         }
+    }
+
+    /// Serves everybody who waits, as the leader.
+    fn serve(&self, parts: &Parts<'_>) {
+        let lead = Lead(self);
+        let tickets = std::mem::take(&mut lock(&self.state).waiting);
+        let replies = commit_all(parts, &tickets);
+        // The next write goes on while those who wait for this one are woken.
+        drop(lead);
+        answer(tickets, replies);
     }
 }
 
 /// Answers all tickets.
-fn serve(parts: &Parts<'_>, tickets: Vec<Ticket>) {
-    let replies = commit_all(parts, &tickets);
+fn answer(tickets: Vec<Ticket>, replies: Result<Vec<Result<Lsn, Lsn>>, StoreError>) {
     match replies {
         Ok(replies) => {
-            for (ticket, reply) in tickets.into_iter().zip(replies) {
+            for (mut ticket, reply) in tickets.into_iter().zip(replies) {
                 ticket.reply(reply.map_err(|last| CommitError::Behind { last }));
             }
         }
         Err(error) => {
-            for ticket in tickets {
+            for mut ticket in tickets {
                 ticket.reply(Err(CommitError::Store(error.clone())));
             }
         }
@@ -190,9 +244,8 @@ impl Plan {
                 plan.replies.push(Err(visible));
                 continue;
             }
-            for (at, payload) in (1..).zip(&ticket.payloads) {
-                let body = Body::Payload(payload.clone());
-                plan.push(body, extents, at < ticket.payloads.len())?;
+            for (body, draft) in ticket.bodies.iter().zip(&ticket.drafts) {
+                plan.push(body.clone(), draft.clone(), extents)?;
                 last += 1;
                 visible = Lsn(last);
             }
@@ -202,15 +255,15 @@ impl Plan {
         // and those that it found in the records of a writer that ended before it synced them.
         let is_owed = (!extents.is_empty() || is_dirty) && plan.replies.iter().any(Result::is_ok);
         if plan.drafts.is_empty() && is_owed {
-            plan.push(Body::Nothing, extents, false)?;
+            plan.push(Body::Nothing, Body::Nothing.draft(false)?, extents)?;
         }
         Ok(plan)
     }
 
     /// Adds a record; the first one of a write announces the extents.
-    fn push(&mut self, body: Body, extents: &[Extent], more: bool) -> Result<(), StoreError> {
-        let extents = if self.drafts.is_empty() { extents } else { &[] };
-        self.drafts.push(Draft::new(&body, extents, more)?);
+    fn push(&mut self, body: Body, draft: Draft, extents: &[Extent]) -> Result<(), StoreError> {
+        let announces = self.drafts.is_empty() && !extents.is_empty();
+        self.drafts.push(if announces { draft.announcing(&body, extents)? } else { draft });
         self.bodies.push(body);
         Ok(())
     }

@@ -71,8 +71,7 @@ pub fn repair(
     if !settings::check(disk.as_ref(), root)? {
         return Err(StoreError::NotALake { path: root.to_owned() });
     }
-    let log_folder =
-        LogFolder { disk: Arc::clone(disk), path: root.join("wal"), segment_bytes_max: u64::MAX };
+    let log_folder = LogFolder::new(Arc::clone(disk), root.join("wal"), u64::MAX);
     let work = Work { log_folder: &log_folder, packs: &root.join("packs"), options };
     let mut report = RepairReport::default();
     let extents = work.log(&mut report)?;

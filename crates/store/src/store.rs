@@ -92,8 +92,7 @@ impl Store {
             }
             settings::create(disk.as_ref(), root, &unique)?;
         }
-        let log_folder =
-            LogFolder { disk: Arc::clone(&disk), path: root.join("wal"), segment_bytes_max };
+        let log_folder = LogFolder::new(Arc::clone(&disk), root.join("wal"), segment_bytes_max);
         let packs = PackSet::new(Arc::clone(&disk), root.join("packs"));
         // The log comes first: every pack that it speaks of is in the folder by then.
         let (mut tail, checkpoint) = log::open_tail(&log_folder)?;

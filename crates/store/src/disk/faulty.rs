@@ -254,4 +254,9 @@ impl DiskFile for FaultyFile {
     fn unlock(&self) -> io::Result<()> {
         self.inner.unlock()
     }
+
+    fn has_name(&self) -> io::Result<bool> {
+        self.faults.step()?;
+        self.inner.has_name()
+    }
 }

@@ -107,6 +107,14 @@ pub trait DiskFile: Send + Sync + Debug {
     /// # Errors
     /// Whatever the operating system refuses.
     fn unlock(&self) -> io::Result<()>;
+    /// Returns whether the file is sure to have a name still: whoever keeps it open would not
+    /// notice that it was removed or replaced. A disk that cannot tell says no.
+    ///
+    /// # Errors
+    /// Whatever the operating system refuses.
+    fn has_name(&self) -> io::Result<bool> {
+        Ok(false)
+    }
 }
 
 /// Reads `len` bytes at `offset`, fewer where the file ends.

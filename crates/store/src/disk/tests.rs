@@ -43,11 +43,17 @@ fn check_disk(disk: &dyn Disk, root: &Path) {
     assert!(disk.open(&path, OpenMode::Read).unwrap().write_at(0, b"x").is_err());
 
     disk.rename(&path, &folder.join("other")).unwrap();
+    assert!(file.has_name().unwrap());
     assert_eq!(disk.list(&folder).unwrap(), ["other"]);
     assert_eq!(file.size().unwrap(), 4);
     disk.remove(&folder.join("other")).unwrap();
     assert_eq!(disk.list(&folder).unwrap(), [""; 0]);
     assert_eq!(file.size().unwrap(), 4);
+    assert!(!file.has_name().unwrap());
+    let replaced = disk.open(&path, OpenMode::CreateNew).unwrap();
+    disk.open(&folder.join("new"), OpenMode::CreateNew).unwrap();
+    disk.rename(&folder.join("new"), &path).unwrap();
+    assert!(!replaced.has_name().unwrap());
     assert_eq!(disk.list(&root.join("c")).unwrap_err().kind(), io::ErrorKind::NotFound);
 }
 

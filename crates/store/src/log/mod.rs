@@ -5,6 +5,7 @@
 //! not known here, apart from the extents of packs that they make valid.
 
 mod checkpoint;
+mod encode;
 mod listing;
 mod quick;
 mod reader;
@@ -19,7 +20,7 @@ mod writer;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 pub use self::record::Payload;
 pub use self::salvage::LostRecords;
@@ -33,7 +34,7 @@ pub(crate) use self::resume::{
 pub(crate) use self::salvage::{Salvage, salvage};
 pub(crate) use self::writer::{LogLock, append, mend};
 
-use crate::disk::Disk;
+use crate::disk::{Disk, DiskFile};
 use crate::error::StoreError;
 
 /// The number of a log record; 0 is before the first.
@@ -62,9 +63,15 @@ pub(crate) struct LogFolder {
     pub(crate) path: PathBuf,
     /// The size over which a segment is followed by a new one, in bytes.
     pub(crate) segment_bytes_max: u64,
+    /// The lock's file while nobody in this process has the lock, once it was opened.
+    idle_lock: Arc<Mutex<Option<Arc<dyn DiskFile>>>>,
 }
 
 impl LogFolder {
+    pub(crate) fn new(disk: Arc<dyn Disk>, path: PathBuf, segment_bytes_max: u64) -> Self {
+        Self { disk, path, segment_bytes_max, idle_lock: Arc::default() }
+    }
+
     fn segment_path(&self, name: segment::SegmentName) -> PathBuf {
         self.path.join(name.to_string())
     }

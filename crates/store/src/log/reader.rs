@@ -13,7 +13,7 @@ use super::listing::{list, list_settled};
 use super::record::{Body, Extent, RawRecord, Undecoded};
 use super::segment::{SegmentHeader, SegmentName};
 use super::walk::{Position, Rest, Step, Walk, open_segment};
-use super::writer::is_dirty;
+use super::writer::{Active, is_dirty};
 use super::{LogFolder, LogLock, Lsn, Record, corrupt};
 use crate::disk::{DiskFile, OpenMode};
 use crate::error::StoreError;
@@ -37,6 +37,8 @@ pub(crate) struct Tail {
     pub(super) ceiling: Option<(SegmentName, u64)>,
     /// The segment that this process failed to sync, and how it failed.
     pub(super) poisoned: Option<(SegmentName, StoreError)>,
+    /// The segment that this process wrote to last, if that went well.
+    pub(super) active: Option<Active>,
     /// The last record that carries a payload, and how many there are.
     visible: Lsn,
     records: u64,
@@ -100,8 +102,13 @@ impl Tail {
     pub(crate) fn follow_locked(
         &mut self,
         folder: &LogFolder,
-        _held: &LogLock,
+        held: &LogLock,
     ) -> Result<(), StoreError> {
+        let is_at_end = |active: &Active| !self.torn && active.ends_at(&self.position, held);
+        if self.active.as_ref().is_some_and(is_at_end) {
+            return Ok(());
+        }
+        self.active = None;
         let poisoned = self.poisoned.as_ref().map(|(segment, _)| *segment);
         let is_poisoned = poisoned.is_some() && poisoned == self.position.segment;
         if !is_poisoned {

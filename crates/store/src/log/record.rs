@@ -179,39 +179,33 @@ impl Body {
         }
     }
 
-    /// Checks that the body can be written at all.
-    pub(crate) fn check(&self) -> Result<(), StoreError> {
-        let bytes = Draft::new(self, &[], false)?.payload.len();
+    /// Encodes what a caller wants written, if it can be written at all.
+    pub(crate) fn draft(&self, more: bool) -> Result<Draft, StoreError> {
+        let draft = Draft::new(self, &[], more)?;
+        let bytes = draft.payload.len();
         if bytes > BODY_BYTES_MAX {
             return Err(too_large(bytes, BODY_BYTES_MAX));
         }
-        Ok(())
+        Ok(draft)
     }
 }
 
 impl Draft {
     /// Encodes a record's payload.
     pub(crate) fn new(body: &Body, extents: &[Extent], more: bool) -> Result<Self, StoreError> {
-        let extents = extents
-            .iter()
-            .map(|extent| (extent.pack.to_string(), extent.len, extent.prefix_crc))
-            .collect();
-        let payload = match body {
-            Body::Nothing => encode(NothingBody {}, extents),
-            Body::Payload(Payload::Delta { delta }) => encode(DeltaBody { delta: *delta }, extents),
-            Body::Payload(Payload::Pin { cid, name }) => {
-                encode(PinBody { cid: *cid, name: name.clone() }, extents)
-            }
-            Body::Payload(Payload::Unpin { cid }) => encode(UnpinBody { cid: *cid }, extents),
-            Body::Payload(Payload::Expire { name, oldest }) => {
-                encode(ExpireBody { name: name.clone(), oldest: *oldest }, extents)
-            }
-        }
-        .map_err(|source| StoreError::Encode { source: Arc::new(source) })?;
+        let payload = match super::encode::encode(body, extents) {
+            Some(payload) => Bytes::from(payload),
+            None => encode_any(body, extents)?,
+        };
         if payload.len() > PAYLOAD_BYTES_MAX {
             return Err(too_large(payload.len(), PAYLOAD_BYTES_MAX));
         }
         Ok(Self { kind: body.kind(), more, payload })
+    }
+
+    /// Returns the same record, which says `body`, with `extents`.
+    pub(crate) fn announcing(&self, body: &Body, extents: &[Extent]) -> Result<Self, StoreError> {
+        Self::new(body, extents, self.more)
     }
 
     /// Returns the record's size in a segment, in bytes.
@@ -404,6 +398,26 @@ fn put<const N: usize>(rest: &mut &mut [u8], field: [u8; N]) {
         *place = field;
         *rest = behind;
     }
+}
+
+/// Encodes a payload of any shape.
+fn encode_any(body: &Body, extents: &[Extent]) -> Result<Bytes, StoreError> {
+    let extents = extents
+        .iter()
+        .map(|extent| (extent.pack.to_string(), extent.len, extent.prefix_crc))
+        .collect();
+    match body {
+        Body::Nothing => encode(NothingBody {}, extents),
+        Body::Payload(Payload::Delta { delta }) => encode(DeltaBody { delta: *delta }, extents),
+        Body::Payload(Payload::Pin { cid, name }) => {
+            encode(PinBody { cid: *cid, name: name.clone() }, extents)
+        }
+        Body::Payload(Payload::Unpin { cid }) => encode(UnpinBody { cid: *cid }, extents),
+        Body::Payload(Payload::Expire { name, oldest }) => {
+            encode(ExpireBody { name: name.clone(), oldest: *oldest }, extents)
+        }
+    }
+    .map_err(|source| StoreError::Encode { source: Arc::new(source) })
 }
 
 fn encode<B: Serialize>(body: B, extents: Vec<(String, u64, u32)>) -> Result<Bytes, CodecError> {

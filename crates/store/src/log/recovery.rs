@@ -13,13 +13,16 @@ use super::reader::Tail;
 use super::record::{Draft, RawRecord};
 use super::segment::{SegmentHeader, SegmentName};
 use super::walk::{Position, Step, Walk, open_segment};
-use super::writer::create_segment;
+use super::writer::{Renaming, create_segment};
 use super::{LogFolder, corrupt};
 use crate::error::StoreError;
 
-/// Replaces the segment in which `tail` stands by a copy that ends there. Only for the holder of
-/// the lock.
-pub(super) fn replace(folder: &LogFolder, tail: &mut Tail) -> Result<(), StoreError> {
+/// Replaces the segment in which `tail` stands by a copy that ends there.
+pub(super) fn replace(
+    folder: &LogFolder,
+    renaming: &Renaming,
+    tail: &mut Tail,
+) -> Result<(), StoreError> {
     let Some(old) = tail.position.segment else {
         return Ok(());
     };
@@ -39,7 +42,7 @@ pub(super) fn replace(folder: &LogFolder, tail: &mut Tail) -> Result<(), StoreEr
         copy.write(&mut records);
         position.advance(&copy);
     }
-    create_segment(folder, name, header, &records)?;
+    create_segment(folder, renaming, name, header, &records)?;
     tail.position = position;
     tail.torn = false;
     tail.ceiling = None;

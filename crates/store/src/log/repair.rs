@@ -15,7 +15,7 @@ use super::recovery::remove_stale;
 use super::salvage::{Salvage, Spot};
 use super::segment::{HEADER_BYTES, SegmentHeader, SegmentName};
 use super::walk::Position;
-use super::writer::publish;
+use super::writer::{Renaming, publish};
 use super::{LogFolder, LogLock, corrupt};
 use crate::disk::{Disk, DiskFile, OpenMode, Window, read_vec};
 use crate::error::StoreError;
@@ -45,7 +45,7 @@ pub(crate) fn rebuild(
     for extents in extents.chunks(EXTENTS_MAX) {
         draft.push(Draft::new(&Body::Nothing, extents, false)?)?;
     }
-    log_lock.whole(|| draft.finish())?;
+    log_lock.renaming(|renaming| draft.finish(renaming))?;
     for old in &salvage.replaced {
         let _removed = folder.disk.remove(&folder.segment_path(*old));
     }
@@ -176,8 +176,8 @@ impl<'a> SegmentDraft<'a> {
     }
 
     /// Makes the segment appear, durable.
-    fn finish(mut self) -> Result<(), StoreError> {
+    fn finish(mut self, renaming: &Renaming) -> Result<(), StoreError> {
         self.flush()?;
-        publish(self.folder, self.name, self.file)
+        publish(self.folder, renaming, self.name, self.file)
     }
 }

@@ -36,6 +36,52 @@ fn processes_see_each_others_commits_and_nothing_before() {
     assert_eq!((report.damage, report.blocks), (vec![], 60));
 }
 
+/// Files that a process keeps open are no longer the log's when somebody else has replaced them.
+#[test]
+fn a_segment_that_is_kept_open_is_written_to_only_while_it_is_the_last() {
+    let disk = MemDisk::new();
+    let one = open(&disk, 1);
+    let mut all = Vec::new();
+    for number in 0..3 {
+        all.push(delta(number));
+        commit(&one, vec![delta(number)]);
+    }
+    // So many that a segment is full.
+    let two = open(&disk, 2);
+    let segments = one.stats().log.segments;
+    for number in 10..30 {
+        all.push(delta(number));
+        commit(&two, vec![delta(number)]);
+    }
+    assert!(two.stats().log.segments > segments);
+    for (number, store) in (30..40).zip([&one, &two].into_iter().cycle()) {
+        all.push(delta(number));
+        commit(store, vec![delta(number)]);
+    }
+    assert_eq!(payloads(&open(&disk, 3)), all);
+}
+
+#[test]
+fn a_lock_that_was_removed_is_made_anew_by_all() {
+    let disk = MemDisk::new();
+    let one = open(&disk, 1);
+    let mut all = vec![delta(0), delta(1)];
+    commit(&one, vec![delta(0)]);
+    commit(&one, vec![delta(1)]);
+    disk.remove(&root().join("wal/lock")).unwrap();
+    // The new lock counts names from the beginning: it comes to the number that `one` has read. And
+    // what is written at once goes to a new segment as a whole, so the old one shows nothing of it.
+    let two = open(&disk, 2);
+    let segments = one.stats().log.segments;
+    let many: Vec<Payload> = (2..30).map(delta).collect();
+    commit(&two, many.clone());
+    assert_eq!(two.stats().log.segments, segments + 1);
+    all.extend(many);
+    all.push(delta(100));
+    commit(&one, vec![delta(100)]);
+    assert_eq!(payloads(&open(&disk, 3)), all);
+}
+
 #[test]
 fn threads_of_several_processes_commit_at_once() {
     let disk = MemDisk::new();

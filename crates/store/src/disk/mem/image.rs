@@ -193,6 +193,10 @@ impl Image {
         self.inodes.get(&inode).is_some_and(|inode| inode.holder.is_some())
     }
 
+    pub(super) fn has_name(&self, inode: u64) -> bool {
+        self.names.values().any(|node| matches!(node, Node::File(named) if *named == inode))
+    }
+
     pub(super) fn try_lock(&mut self, inode: u64, holder: Holder) -> io::Result<bool> {
         let inode = self.inode_mut(inode)?;
         Ok(*inode.holder.get_or_insert(holder) == holder)

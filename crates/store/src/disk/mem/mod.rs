@@ -230,6 +230,10 @@ impl DiskFile for MemFile {
         self.disk.shared.released.notify_all();
         Ok(())
     }
+
+    fn has_name(&self) -> io::Result<bool> {
+        self.with(|image| Ok(image.has_name(self.inode)))
+    }
 }
 
 impl Drop for MemFile {

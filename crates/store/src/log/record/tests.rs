@@ -82,6 +82,31 @@ fn every_kind_comes_back() {
 }
 
 #[test]
+fn known_shapes_are_written_as_the_general_encoder_writes_them() {
+    let cids = [CID, "QmbWqxBEKC3P8tqsKc98xmWNzrzDtRLMiMPL8wBuTGsMnR", "bafkqaaa"];
+    let (_, extent) = sample();
+    let numbers = [0, 23, 24, 255, 256, 65_535, 65_536, u64::from(u32::MAX), 1 << 32, u64::MAX];
+    let mut extents = vec![vec![], vec![extent; 30]];
+    extents.push(numbers.map(|len| Extent { len, ..extent }).to_vec());
+    for cid in cids.map(|cid| parse_cid(cid).unwrap()) {
+        let names = [0, 1, 23, 24, 255, 256, 65_535, 65_536].map(|len| Some("é".repeat(len)));
+        let names = names.into_iter().chain([None, Some("a".repeat(255))]);
+        let pins = names.map(|name| Body::Payload(Payload::Pin { cid, name }));
+        let others = [
+            Body::Nothing,
+            Body::Payload(Payload::Delta { delta: cid }),
+            Body::Payload(Payload::Unpin { cid }),
+        ];
+        for body in pins.chain(others) {
+            for extents in &extents {
+                let draft = Draft::new(&body, extents, false).unwrap();
+                assert_eq!(draft.payload, encode_any(&body, extents).unwrap());
+            }
+        }
+    }
+}
+
+#[test]
 fn what_is_not_understood_is_said() {
     let (body, _) = sample();
     let draft = Draft::new(&body, &[], false).unwrap();
