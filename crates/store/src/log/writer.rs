@@ -13,7 +13,7 @@ use super::reader::{Position, Tail, list};
 use super::record::{Body, Draft, RawRecord};
 use super::segment::{HEADER_BYTES, SegmentHeader, SegmentName};
 use super::{LogFolder, recovery};
-use crate::disk::{DiskFile, OpenMode};
+use crate::disk::{DiskFile, OpenMode, read_full};
 use crate::error::StoreError;
 use crate::locked::lock;
 
@@ -67,7 +67,7 @@ impl Drop for LogLock {
 
 fn read_mark(file: &dyn DiskFile) -> std::io::Result<bool> {
     let mut mark = [CLEAN];
-    file.read_at(0, &mut mark)?;
+    read_full(file, 0, &mut mark)?;
     Ok(mark != [CLEAN])
 }
 

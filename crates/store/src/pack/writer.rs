@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use cidlake_block::{Block, Cid, UnverifiedBlock, car};
 
-use super::format::{DATA_OFFSET, PackId, SECTIONS_OFFSET, Seal, head};
+use super::format::{PackId, SECTIONS_OFFSET, Seal, head};
 use super::index::{Index, OpenIndex, SealedIndex, Span};
 use super::{Pack, PackSet, corrupt, reader};
 use crate::disk::{DiskFile, OpenMode};
@@ -450,9 +450,8 @@ fn finish_seal(
     let Some((_, prefix_crc)) = known.filter(|(end, _)| *end == seal.data_end) else {
         return Ok(None);
     };
-    let sealed = head(Some(&seal));
-    let header = sealed.get(..usize::try_from(DATA_OFFSET).unwrap_or_default());
-    file.write_at(0, header.unwrap_or_default())?;
+    // The whole head: of a pack that was never synced before, a power cut may have taken all of it.
+    file.write_at(0, &head(Some(&seal)))?;
     file.sync()?;
     pack.set_sealed(SealedIndex::new(index, &seal));
     Ok(Some(Extent { pack: pack.id, len: seal.data_end, prefix_crc }))

@@ -1,5 +1,6 @@
 //! A store from outside: its promises, with crashes, faults and company.
 
+mod dice;
 mod support;
 
 mod basics;
@@ -11,3 +12,4 @@ mod formats;
 mod model;
 mod packs;
 mod races;
+mod simulation;
