@@ -451,7 +451,10 @@ fn finish_seal(
         return Ok(None);
     };
     // The whole head: of a pack that was never synced before, a power cut may have taken all of it.
-    file.write_at(0, &head(Some(&seal)))?;
+    file.write_at(0, &head(Some(&seal))).inspect_err(|_| {
+        // The pack stays open, and its next seal begins with cutting this one off.
+        let _open_again = file.write_at(0, &head(None));
+    })?;
     file.sync()?;
     pack.set_sealed(SealedIndex::new(index, &seal));
     Ok(Some(Extent { pack: pack.id, len: seal.data_end, prefix_crc }))

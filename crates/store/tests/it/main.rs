@@ -9,6 +9,7 @@ mod crash;
 mod damage;
 mod faults;
 mod formats;
+mod kill;
 mod model;
 mod packs;
 mod races;
