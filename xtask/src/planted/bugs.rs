@@ -135,6 +135,12 @@ pub(super) const BUGS: &[Bug] = &[
         bad: "        if reader::read_head",
     },
     Bug {
+        name: "a new pack is begun although another process has filled it",
+        file: "pack/writer.rs",
+        good: " || file.size().map_err(refused)? > 0 {",
+        bad: " {",
+    },
+    Bug {
         name: "a pack's lock is not asked for",
         file: "pack/writer.rs",
         good: "            if !locked.map_err(|error| StoreError::change(&pack.path, \"lock\", error))? {",

@@ -9,6 +9,8 @@ mod crash;
 mod damage;
 mod faults;
 mod formats;
+#[cfg(target_os = "linux")]
+mod image;
 mod kill;
 mod model;
 mod packs;

@@ -29,6 +29,8 @@ struct State {
     hurt: Vec<usize>,
     /// Processes that were refused a lock in this step.
     refused: Vec<usize>,
+    /// Processes that have ended in the middle of a step.
+    dead: Vec<usize>,
 }
 
 struct Interlude {
@@ -40,6 +42,7 @@ struct Interlude {
 struct Failure {
     process: usize,
     changes_left: u64,
+    is_death: bool,
 }
 
 /// What the disk is to do with an operation.
@@ -69,15 +72,25 @@ impl Control {
 
     /// Lets the change of `process` fail that comes after `changes` more.
     pub fn fail(&self, process: usize, changes: u64) {
-        self.state().failure = Some(Failure { process, changes_left: changes });
+        self.state().failure = Some(Failure { process, changes_left: changes, is_death: false });
     }
 
-    /// Ends a step: an interlude or a failure that did not come is forgotten.
-    pub fn end_step(&self) {
+    /// Ends `process` before the change that comes after `changes` more.
+    pub fn kill(&self, process: usize, changes: u64) {
+        self.state().failure = Some(Failure { process, changes_left: changes, is_death: true });
+    }
+
+    /// Whether a process has ended in the middle of a step.
+    pub fn is_dead(&self, process: usize) -> bool {
+        self.state().dead.contains(&process)
+    }
+
+    /// Ends a step; returns whether what was to happen in it has happened.
+    pub fn end_step(&self) -> bool {
         let mut state = self.state();
-        state.interlude = None;
-        state.failure = None;
         state.refused.clear();
+        let (interlude, failure) = (state.interlude.take(), state.failure.take());
+        interlude.is_none() && failure.is_none()
     }
 
     pub fn is_cut(&self) -> bool {
@@ -92,7 +105,9 @@ impl Control {
 
     /// Takes note that a process began anew.
     pub fn heal(&self, process: usize) {
-        self.state().hurt.retain(|hurt| *hurt != process);
+        let mut state = self.state();
+        state.hurt.retain(|hurt| *hurt != process);
+        state.dead.retain(|dead| *dead != process);
     }
 
     pub fn changes(&self) -> u64 {
@@ -116,9 +131,15 @@ impl Control {
         if state.is_cut {
             return Verdict::Refuse(io::Error::other("the power was cut"));
         }
-        if is_change && state.is_failure_due(process) {
+        if is_change && let Some(failure) = state.due_failure(process) {
             state.hurt.push(process);
-            return Verdict::Botch;
+            if !failure.is_death {
+                return Verdict::Botch;
+            }
+            state.dead.push(process);
+        }
+        if state.dead.contains(&process) {
+            return Verdict::Refuse(io::Error::other("the process has ended"));
         }
         Verdict::Do
     }
@@ -140,16 +161,13 @@ impl State {
         self.interlude.take().map(|due| due.act)
     }
 
-    fn is_failure_due(&mut self, process: usize) -> bool {
-        let Some(failure) = self.failure.as_mut().filter(|due| due.process == process) else {
-            return false;
-        };
+    fn due_failure(&mut self, process: usize) -> Option<Failure> {
+        let failure = self.failure.as_mut().filter(|due| due.process == process)?;
         if failure.changes_left > 0 {
             failure.changes_left -= 1;
-            return false;
+            return None;
         }
-        self.failure = None;
-        true
+        self.failure.take()
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! `step` is what processes do, `world` does it, `oracle` says what may be found afterwards,
 //! `disk` is the machine. `CIDLAKE_CUTS` says how many cuts are tried; `CIDLAKE_SEED=RUN.CUT`
-//! tries one again.
+//! tries one again. A run that is not cut at all is checked as well.
 
 mod disk;
 mod oracle;
@@ -12,15 +12,33 @@ mod world;
 use cidlake_store::disk::MemDisk;
 
 use self::oracle::Oracle;
+use self::step::Step;
 use self::world::{World, sized};
 use crate::dice::{Dice, times};
 
-/// What a power cut leaves.
+/// One run of so many is cut before every change.
+const RUNS_FOR_ONE_IN_FULL: u64 = 16;
+/// In how many places the others are cut.
+const CUTS_OF_A_RUN: u64 = 6;
+
+/// What is left when everybody has ended.
 struct Wreck {
     disk: MemDisk,
     oracle: Oracle,
-    /// Changes of the disk up to the cut.
+    /// Changes of the disk up to then.
     changes: u64,
+}
+
+impl Wreck {
+    /// Cuts the power.
+    fn crash(self, seed: u64) -> Self {
+        self.disk.crash(seed);
+        Self { oracle: self.oracle.after_cut(), ..self }
+    }
+
+    fn fork(&self) -> Self {
+        Self { disk: self.disk.fork(), oracle: self.oracle.clone(), changes: self.changes }
+    }
 }
 
 /// Says how to try a cut again if the test fails in it.
@@ -58,10 +76,10 @@ fn work(run: u64, cut: u64) -> Wreck {
     Wreck { disk: world.disk.clone(), oracle: world.oracle(), changes: world.control.changes() }
 }
 
-/// Opens the lake after a cut, checks everything and commits something, until the power is cut
-/// before change `cut`.
-fn recover(disk: MemDisk, oracle: Oracle, cut: u64) -> Wreck {
-    let world = World::new(disk, oracle, 2);
+/// Opens the lake after everybody has ended, checks everything and commits something, until the
+/// power is cut before change `cut`.
+fn recover(wreck: Wreck, cut: u64) -> Wreck {
+    let world = World::new(wreck.disk, wreck.oracle, 2);
     world.control.cut_at(cut);
     let number = 1000 + world.oracle().number();
     let through = world
@@ -72,7 +90,7 @@ fn recover(disk: MemDisk, oracle: Oracle, cut: u64) -> Wreck {
         .and_then(|()| world.commit(0, 2, true))
         .and_then(|()| world.check(1));
     if let Err(error) = through {
-        assert!(world.control.is_cut(), "after a power cut: {error:?}");
+        assert!(world.control.is_cut(), "after everybody has ended: {error:?}");
     }
     world.end();
     Wreck { disk: world.disk.clone(), oracle: world.oracle(), changes: world.control.changes() }
@@ -82,15 +100,18 @@ fn recover(disk: MemDisk, oracle: Oracle, cut: u64) -> Wreck {
 fn try_cut(run: u64, cut: u64) {
     let _replay = Replay { run, cut };
     let mut dice = Dice::of(&[run, cut]);
-    let wreck = work(run, cut);
-    wreck.disk.crash(dice.next());
-    let whole = recover(wreck.disk.fork(), wreck.oracle.clone(), u64::MAX);
-    let second = recover(wreck.disk, wreck.oracle, dice.below(whole.changes));
-    second.disk.crash(dice.next());
-    let third = recover(second.disk, second.oracle, u64::MAX);
-    // With nothing under way a power cut takes nothing.
-    third.disk.crash(dice.next());
-    recover(third.disk, third.oracle, u64::MAX);
+    let mut wreck = work(run, cut);
+    // Else only the processes end, and the machine stays up.
+    if dice.below(4) > 0 {
+        wreck = wreck.crash(dice.next());
+    }
+    let whole = recover(wreck.fork(), u64::MAX);
+    let second = recover(wreck, dice.below(whole.changes));
+    let third = recover(second.crash(dice.next()), u64::MAX);
+    for done in [whole, third] {
+        // With nothing under way a power cut takes nothing.
+        recover(done.crash(dice.next()), u64::MAX);
+    }
 }
 
 #[test]
@@ -104,9 +125,11 @@ fn a_power_cut_anywhere_loses_nothing_that_was_promised() {
     for run in 0.. {
         let changes = {
             let _replay = Replay { run, cut: u64::MAX };
-            work(run, u64::MAX).changes
+            let wreck = work(run, u64::MAX);
+            recover(wreck.fork(), u64::MAX);
+            wreck.changes
         };
-        for cut in 0..=changes {
+        for cut in cuts(run, changes) {
             if left == 0 {
                 return;
             }
@@ -114,6 +137,58 @@ fn a_power_cut_anywhere_loses_nothing_that_was_promised() {
             try_cut(run, cut);
         }
     }
+}
+
+/// Where a run is cut: some before every change, most in a few places, for the sake of more runs.
+fn cuts(run: u64, changes: u64) -> Vec<u64> {
+    if run % RUNS_FOR_ONE_IN_FULL == 1 {
+        return (0..=changes).collect();
+    }
+    let mut dice = Dice::of(&[run, changes]);
+    (0..CUTS_OF_A_RUN).map(|_| dice.below(changes + 1)).collect()
+}
+
+/// Every step that a process can take, with enough blocks to fill a pack.
+fn every_step(process: usize) -> Vec<Step> {
+    let number = 10 * process as u32;
+    vec![
+        Step::Put { process, blocks: vec![(number, 3100), (number + 1, 3100), (99, 300)] },
+        Step::Put { process, blocks: vec![(number + 2, 900)] },
+        Step::Commit { process, records: 2, is_careful: true },
+        Step::Commit { process, records: 0, is_careful: false },
+        Step::Check { process },
+        Step::Close { process },
+    ]
+}
+
+/// Does `step`, and `other` before its operation number `after`; returns whether it came to that.
+fn interrupt(step: &Step, other: &Step, after: u64) -> bool {
+    let world = World::new(MemDisk::new(), Oracle::default(), 2);
+    world.perform(&Step::Commit { process: 0, records: 1, is_careful: false });
+    world.perform(&Step::Put { process: 0, blocks: vec![(50, 300)] });
+    world.perform(&Step::Put { process: 1, blocks: vec![(51, 900)] });
+    world.perform(&Step::Commit { process: 1, records: 0, is_careful: false });
+    let (step, other) = (Box::new(step.clone()), Box::new(other.clone()));
+    let was_interrupted = world.perform(&Step::During { step, after, other });
+    for process in [1, 0] {
+        world.perform(&Step::Commit { process, records: 1, is_careful: false });
+    }
+    world.end();
+    let oracle = world.oracle();
+    let wreck = Wreck { disk: world.disk.clone(), oracle, changes: world.control.changes() };
+    recover(wreck.crash(after), u64::MAX);
+    was_interrupted
+}
+
+#[test]
+fn a_step_in_the_middle_of_another_processs_step_harms_neither() {
+    let mut interruptions = 0;
+    for step in every_step(0) {
+        for other in every_step(1) {
+            interruptions += (0..).take_while(|after| interrupt(&step, &other, *after)).count();
+        }
+    }
+    assert!(interruptions > 500, "only {interruptions} interruptions");
 }
 
 #[test]

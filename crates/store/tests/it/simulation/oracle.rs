@@ -19,6 +19,8 @@ pub struct Oracle {
     /// Attempts that were acknowledged just before the power was cut.
     owed: BTreeSet<u32>,
     promised: BTreeMap<Cid, Block>,
+    /// Whether the power was cut and nobody has looked since.
+    is_after_cut: bool,
     /// Every block that was ever handed to the lake.
     known: BTreeMap<Cid, Block>,
     numbers: u32,
@@ -84,18 +86,27 @@ impl Oracle {
         self.attempts.retain(|attempt| attempt.number != number && attempt.is_running);
     }
 
-    /// Takes note that the machine is up again and has these records.
+    /// The promises after a power cut: what is found next is what there is.
+    pub fn after_cut(self) -> Self {
+        Self { is_after_cut: true, ..self }
+    }
+
+    /// Takes note of what is found when everybody has ended.
     pub fn restart(&mut self, found: &[Payload]) {
         assert!(found.len() >= self.settled.len(), "settled records are gone");
-        self.settle(found);
-        for attempt in self.attempts.drain(..) {
+        let explained = self.explain(found);
+        for attempt in &mut self.attempts {
+            attempt.is_running = false;
             // One without records leaves nothing in the log but its blocks.
-            assert!(
-                attempt.payloads.is_empty() || !self.owed.contains(&attempt.number),
-                "an acknowledged commit is gone"
-            );
+            let is_here = attempt.payloads.is_empty() || explained.contains(&attempt.number);
+            assert!(is_here || !self.owed.contains(&attempt.number), "a commit is gone");
         }
-        self.owed.clear();
+        if self.is_after_cut {
+            self.settle(found);
+            self.attempts.clear();
+            self.owed.clear();
+            self.is_after_cut = false;
+        }
     }
 
     fn settle(&mut self, found: &[Payload]) {

@@ -22,6 +22,8 @@ pub enum Step {
     During { step: Box<Step>, after: u64, other: Box<Step> },
     /// Does `step`, of which change number `after` fails.
     Failing { step: Box<Step>, after: u64 },
+    /// Begins `step` and ends as by `kill -9` before its change number `after`.
+    Dying { step: Box<Step>, after: u64 },
 }
 
 impl Step {
@@ -33,7 +35,9 @@ impl Step {
             | Self::Check { process }
             | Self::Close { process }
             | Self::Die { process } => *process,
-            Self::During { step, .. } | Self::Failing { step, .. } => step.process(),
+            Self::During { step, .. } | Self::Failing { step, .. } | Self::Dying { step, .. } => {
+                step.process()
+            }
         }
     }
 }
@@ -47,9 +51,10 @@ pub fn steps(dice: &mut Dice, processes: usize) -> Vec<Step> {
 fn step(dice: &mut Dice, processes: usize) -> Step {
     let process = dice.below(processes as u64) as usize;
     let step = simple(dice, process);
-    match dice.below(8) {
+    match dice.below(10) {
         0 => Step::Failing { step: Box::new(step), after: dice.below(8) },
-        1 | 2 if processes > 1 => {
+        1 => Step::Dying { step: Box::new(step), after: dice.below(8) },
+        2 | 3 if processes > 1 => {
             let others = processes as u64 - 1;
             let other = (process + 1 + dice.below(others) as usize) % processes;
             let other = Box::new(simple(dice, other));

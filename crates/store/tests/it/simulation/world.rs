@@ -42,8 +42,9 @@ impl World {
         locked(&self.oracle).clone()
     }
 
-    /// Does one step; a failure must have a reason.
-    pub fn perform(self: &Arc<Self>, step: &Step) {
+    /// Does one step; a failure must have a reason. Returns whether all of it came about: its
+    /// interruption or failure may have been due too late.
+    pub fn perform(self: &Arc<Self>, step: &Step) -> bool {
         match step {
             Step::During { step, after, other } => {
                 let (world, other) = (Arc::clone(self), Step::clone(other));
@@ -55,9 +56,16 @@ impl World {
                 self.control.fail(step.process(), *after);
                 self.perform_simple(step);
             }
+            Step::Dying { step, after } => {
+                self.control.kill(step.process(), *after);
+                self.perform_simple(step);
+                if self.control.is_dead(step.process()) {
+                    self.die(step.process());
+                }
+            }
             step => self.perform_simple(step),
         }
-        self.control.end_step();
+        self.control.end_step()
     }
 
     fn perform_simple(&self, step: &Step) {
@@ -75,7 +83,9 @@ impl World {
                 self.die(process);
                 Ok(())
             }
-            Step::During { .. } | Step::Failing { .. } => unreachable!("{step:?} is within a step"),
+            Step::During { .. } | Step::Failing { .. } | Step::Dying { .. } => {
+                unreachable!("{step:?} is within a step")
+            }
         };
         if let Err(error) = done {
             self.excuse(process, &error);
