@@ -404,6 +404,8 @@ impl PackWriter {
             let (pack, file) = (Arc::clone(pack), Arc::new(file));
             return Ok(Some(OwnPack { pack, file, announced }));
         }
+        // Like the sections behind it, the head may be in the page cache alone.
+        file.write_at(0, &head(None)).map_err(refused)?;
         pack.grow(|index| reader::recover(index, file.as_ref())).map_err(refused)?;
         file.truncate(pack.end()).map_err(refused)?;
         let file = Arc::new(SyncedFile::new(file, &pack.path, 0));

@@ -11,6 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use cidlake_store::disk::{Disk, DiskFile, MemDisk, OpenMode};
 
+use super::step::Moment;
+
 /// What is to happen on a machine, and what has happened so far.
 #[derive(Debug, Clone, Default)]
 pub struct Control {
@@ -41,8 +43,16 @@ struct Interlude {
 
 struct Failure {
     process: usize,
-    changes_left: u64,
+    at: Moment,
     is_death: bool,
+}
+
+/// What a process wants of the disk.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wish {
+    Look,
+    Change,
+    Sync,
 }
 
 /// What the disk is to do with an operation.
@@ -70,14 +80,14 @@ impl Control {
         self.state().interlude = Some(Interlude { process, operations_left: operations, act });
     }
 
-    /// Lets the change of `process` fail that comes after `changes` more.
-    pub fn fail(&self, process: usize, changes: u64) {
-        self.state().failure = Some(Failure { process, changes_left: changes, is_death: false });
+    /// Lets a change of `process` fail, counted from now on.
+    pub fn fail(&self, process: usize, at: Moment) {
+        self.state().failure = Some(Failure { process, at, is_death: false });
     }
 
-    /// Ends `process` before the change that comes after `changes` more.
-    pub fn kill(&self, process: usize, changes: u64) {
-        self.state().failure = Some(Failure { process, changes_left: changes, is_death: true });
+    /// Ends `process` before one of its changes, counted from now on.
+    pub fn kill(&self, process: usize, at: Moment) {
+        self.state().failure = Some(Failure { process, at, is_death: true });
     }
 
     /// Whether a process has ended in the middle of a step.
@@ -118,20 +128,20 @@ impl Control {
         self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    fn before(&self, process: usize, is_change: bool) -> Verdict {
+    fn before(&self, process: usize, wish: Wish) -> Verdict {
         let due = self.state().due_interlude(process);
         if let Some(act) = due {
             act();
         }
         let mut state = self.state();
-        if is_change {
+        if wish != Wish::Look {
             state.is_cut |= state.cut_at == Some(state.changes);
             state.changes += 1;
         }
         if state.is_cut {
             return Verdict::Refuse(io::Error::other("the power was cut"));
         }
-        if is_change && let Some(failure) = state.due_failure(process) {
+        if let Some(failure) = state.due_failure(process, wish) {
             state.hurt.push(process);
             if !failure.is_death {
                 return Verdict::Botch;
@@ -161,10 +171,15 @@ impl State {
         self.interlude.take().map(|due| due.act)
     }
 
-    fn due_failure(&mut self, process: usize) -> Option<Failure> {
+    fn due_failure(&mut self, process: usize, wish: Wish) -> Option<Failure> {
         let failure = self.failure.as_mut().filter(|due| due.process == process)?;
-        if failure.changes_left > 0 {
-            failure.changes_left -= 1;
+        let left = match (&mut failure.at, wish) {
+            (Moment::Change(left), Wish::Change | Wish::Sync) => left,
+            (Moment::Sync(left), Wish::Sync) => left,
+            _ => return None,
+        };
+        if *left > 0 {
+            *left -= 1;
             return None;
         }
         self.failure.take()
@@ -188,15 +203,15 @@ struct SimFile {
 
 impl SimDisk {
     fn look(&self) -> io::Result<()> {
-        self.judge(false)
+        self.judge(Wish::Look)
     }
 
     fn change(&self) -> io::Result<()> {
-        self.judge(true)
+        self.judge(Wish::Change)
     }
 
-    fn judge(&self, is_change: bool) -> io::Result<()> {
-        match self.control.before(self.process, is_change) {
+    fn judge(&self, wish: Wish) -> io::Result<()> {
+        match self.control.before(self.process, wish) {
             Verdict::Do => Ok(()),
             Verdict::Refuse(error) => Err(error),
             Verdict::Botch => Err(io::Error::other("the disk refused")),
@@ -235,7 +250,7 @@ impl Disk for SimDisk {
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        self.change()?;
+        self.judge(Wish::Sync)?;
         self.inner.sync_dir(path)
     }
 }
@@ -252,7 +267,7 @@ impl DiskFile for SimFile {
     }
 
     fn write_at(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        match self.disk.control.before(self.disk.process, true) {
+        match self.disk.control.before(self.disk.process, Wish::Change) {
             Verdict::Do => self.inner.write_at(offset, data),
             Verdict::Refuse(error) => Err(error),
             Verdict::Botch => {
@@ -268,7 +283,7 @@ impl DiskFile for SimFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        match self.disk.control.before(self.disk.process, true) {
+        match self.disk.control.before(self.disk.process, Wish::Sync) {
             Verdict::Do => self.inner.sync_data(),
             Verdict::Refuse(error) => Err(error),
             Verdict::Botch => {

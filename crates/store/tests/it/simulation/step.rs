@@ -20,10 +20,18 @@ pub enum Step {
     Die { process: usize },
     /// Does `step`, and before its operation number `after` another process does `other`.
     During { step: Box<Step>, after: u64, other: Box<Step> },
-    /// Does `step`, of which change number `after` fails.
-    Failing { step: Box<Step>, after: u64 },
-    /// Begins `step` and ends as by `kill -9` before its change number `after`.
-    Dying { step: Box<Step>, after: u64 },
+    /// Does `step`, of which one change fails.
+    Failing { step: Box<Step>, at: Moment },
+    /// Begins `step` and ends as by `kill -9` before one of its changes.
+    Dying { step: Box<Step>, at: Moment },
+}
+
+/// One of the changes of a step, counted from 0.
+#[derive(Debug, Clone, Copy)]
+pub enum Moment {
+    Change(u64),
+    /// Of its syncs alone, which are few and matter most.
+    Sync(u64),
 }
 
 impl Step {
@@ -52,8 +60,8 @@ fn step(dice: &mut Dice, processes: usize) -> Step {
     let process = dice.below(processes as u64) as usize;
     let step = simple(dice, process);
     match dice.below(10) {
-        0 => Step::Failing { step: Box::new(step), after: dice.below(8) },
-        1 => Step::Dying { step: Box::new(step), after: dice.below(8) },
+        0 => Step::Failing { step: Box::new(step), at: moment(dice) },
+        1 => Step::Dying { step: Box::new(step), at: moment(dice) },
         2 | 3 if processes > 1 => {
             let others = processes as u64 - 1;
             let other = (process + 1 + dice.below(others) as usize) % processes;
@@ -76,6 +84,10 @@ fn simple(dice: &mut Dice, process: usize) -> Step {
         4 => Step::Close { process },
         _ => Step::Die { process },
     }
+}
+
+fn moment(dice: &mut Dice) -> Moment {
+    if dice.coin() { Moment::Change(dice.below(8)) } else { Moment::Sync(dice.below(2)) }
 }
 
 /// Lengths of a few kinds, so that the same block turns up again.

@@ -18,6 +18,8 @@ pub struct World {
     pub control: Control,
     oracle: Mutex<Oracle>,
     processes: Vec<Mutex<Process>>,
+    /// Whether to say what happens, because one cut is tried again.
+    is_told: bool,
 }
 
 #[derive(Debug, Default)]
@@ -34,7 +36,8 @@ impl World {
     pub fn new(disk: MemDisk, oracle: Oracle, processes: usize) -> Arc<Self> {
         let processes = (0..processes).map(|_| Mutex::default()).collect();
         let oracle = Mutex::new(oracle);
-        Arc::new(Self { disk, control: Control::default(), oracle, processes })
+        let is_told = std::env::var_os("CIDLAKE_SEED").is_some();
+        Arc::new(Self { disk, control: Control::default(), oracle, processes, is_told })
     }
 
     /// The oracle as it is now.
@@ -45,6 +48,9 @@ impl World {
     /// Does one step; a failure must have a reason. Returns whether all of it came about: its
     /// interruption or failure may have been due too late.
     pub fn perform(self: &Arc<Self>, step: &Step) -> bool {
+        if self.is_told {
+            println!("change {}: {step:?}", self.control.changes());
+        }
         match step {
             Step::During { step, after, other } => {
                 let (world, other) = (Arc::clone(self), Step::clone(other));
@@ -52,12 +58,12 @@ impl World {
                 self.control.interlude(step.process(), *after, act);
                 self.perform_simple(step);
             }
-            Step::Failing { step, after } => {
-                self.control.fail(step.process(), *after);
+            Step::Failing { step, at } => {
+                self.control.fail(step.process(), *at);
                 self.perform_simple(step);
             }
-            Step::Dying { step, after } => {
-                self.control.kill(step.process(), *after);
+            Step::Dying { step, at } => {
+                self.control.kill(step.process(), *at);
                 self.perform_simple(step);
                 if self.control.is_dead(step.process()) {
                     self.die(step.process());
@@ -70,6 +76,9 @@ impl World {
 
     fn perform_simple(&self, step: &Step) {
         let process = step.process();
+        if self.is_told {
+            println!("change {}: {step:?}", self.control.changes());
+        }
         let done = match step {
             Step::Put { blocks, .. } => {
                 let blocks = blocks.iter().map(|(number, len)| sized(*number, *len)).collect();
@@ -94,6 +103,9 @@ impl World {
 
     /// Checks that a process had reason to fail, and that it said the right thing.
     fn excuse(&self, process: usize, error: &StoreError) {
+        if self.is_told {
+            println!("change {}: {error:?}", self.control.changes());
+        }
         assert!(self.control.is_hurt(process), "process {process} failed for nothing: {error:?}");
         assert!(
             matches!(
