@@ -153,12 +153,6 @@ pub(super) const BUGS: &[Bug] = &[
         bad: "    finish_seal",
     },
     Bug {
-        name: "the header of a sealed pack is not synced",
-        file: "pack/writer.rs",
-        good: "    })?;\n    file.sync()?;\n    pack.set_sealed",
-        bad: "    })?;\n    pack.set_sealed",
-    },
-    Bug {
         name: "half of the head of a pack is written when it is sealed",
         file: "pack/writer.rs",
         good: "    file.write_at(0, &head(Some(&seal))).inspect_err(",
@@ -189,7 +183,13 @@ pub(super) const BUGS: &[Bug] = &[
         bad: "    while let Some(prefix) = Prefix::read(&mut window, index.end, size)? {\n",
     },
     Bug {
-        name: "what is adopted is not written again",
+        name: "the head of an adopted pack is not written again",
+        file: "pack/writer.rs",
+        good: "        file.write_at(0, &head(None)).map_err(refused)?;\n        pack.grow(|index| reader::recover",
+        bad: "        pack.grow(|index| reader::recover",
+    },
+    Bug {
+        name: "the blocks of an adopted pack are not written again",
         file: "pack/reader.rs",
         good: "        file.write_at(index.end, &section)?;\n",
         bad: "        let _same = section;\n",

@@ -12,7 +12,7 @@ mod world;
 use cidlake_store::disk::MemDisk;
 
 use self::oracle::Oracle;
-use self::step::Step;
+use self::step::{Moment, Step};
 use self::world::{World, sized};
 use crate::dice::{Dice, times};
 
@@ -189,6 +189,40 @@ fn a_step_in_the_middle_of_another_processs_step_harms_neither() {
         }
     }
     assert!(interruptions > 500, "only {interruptions} interruptions");
+}
+
+/// Fills packs, of which one change fails, goes on, and cuts the power; returns whether it came to
+/// the failure and to the cut.
+fn fail_then_cut(failure: u64, cut: u64, seed: u64) -> (bool, bool) {
+    let commit = Step::Commit { process: 0, records: 1, is_careful: false };
+    let fill = |number| Step::Put { process: 0, blocks: vec![(number, 3100), (number + 1, 40)] };
+    let world = World::new(MemDisk::new(), Oracle::default(), 1);
+    world.control.cut_at(cut);
+    world.perform(&Step::Put { process: 0, blocks: vec![(1, 900)] });
+    world.perform(&commit);
+    let failing = Step::Failing { step: Box::new(fill(2)), at: Moment::Change(failure) };
+    let has_failed = world.perform(&failing);
+    for step in [&commit, &fill(4), &commit] {
+        world.perform(step);
+    }
+    let is_cut = world.control.is_cut();
+    world.end();
+    let wreck = Wreck { disk: world.disk.clone(), oracle: world.oracle(), changes: 0 };
+    recover(wreck.crash(seed), u64::MAX);
+    (has_failed, is_cut)
+}
+
+#[test]
+fn a_power_cut_after_a_failure_loses_nothing_that_was_promised() {
+    for failure in 0.. {
+        let cuts = (0..)
+            .take_while(|cut| (0..3).all(|seed| fail_then_cut(failure, *cut, seed * 1000 + cut).1));
+        assert!(cuts.count() > 40);
+        if !fail_then_cut(failure, u64::MAX, 0).0 {
+            assert!(failure > 8, "only {failure} changes could fail");
+            return;
+        }
+    }
 }
 
 #[test]
