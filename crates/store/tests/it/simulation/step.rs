@@ -19,11 +19,11 @@ pub enum Step {
     /// Ends as by `kill -9`.
     Die { process: usize },
     /// Does `step`, and before its operation number `after` another process does `other`.
-    During { step: Box<Step>, after: u64, other: Box<Step> },
+    During { step: Box<Self>, after: u64, other: Box<Self> },
     /// Does `step`, of which one change fails.
-    Failing { step: Box<Step>, at: Moment },
+    Failing { step: Box<Self>, at: Moment },
     /// Begins `step` and ends as by `kill -9` before one of its changes.
-    Dying { step: Box<Step>, at: Moment },
+    Dying { step: Box<Self>, at: Moment },
 }
 
 /// One of the changes of a step, counted from 0.
