@@ -57,7 +57,7 @@ fn payloads(worker: u32, round: u32) -> Vec<Payload> {
 /// Commits until it is killed or nobody listens any more. Not a test of its own: it passes at once
 /// unless this program is run as a worker.
 #[test]
-fn worker() {
+fn a_worker_commits_until_it_is_killed() {
     let (Some(worker), Some(folder)) = (std::env::var_os(WORKER), std::env::var_os(FOLDER)) else {
         return;
     };
@@ -88,7 +88,12 @@ impl Worker {
     /// Starts a worker; what it has done is sent to `done`, until it ends.
     pub fn start(number: u32, folder: &Path, done: SyncSender<(u32, u32)>) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["kill::worker", "--exact", "--nocapture", "--test-threads=1"])
+            .args([
+                "kill::a_worker_commits_until_it_is_killed",
+                "--exact",
+                "--nocapture",
+                "--test-threads=1",
+            ])
             .env(WORKER, number.to_string())
             .env(FOLDER, folder)
             .stdin(Stdio::null())

@@ -48,9 +48,7 @@ impl World {
     /// Does one step; a failure must have a reason. Returns whether all of it came about: its
     /// interruption or failure may have been due too late.
     pub fn perform(self: &Arc<Self>, step: &Step) -> bool {
-        if self.is_told {
-            println!("change {}: {step:?}", self.control.changes());
-        }
+        self.tell(step);
         match step {
             Step::During { step, after, other } => {
                 let (world, other) = (Arc::clone(self), Step::clone(other));
@@ -76,9 +74,7 @@ impl World {
 
     fn perform_simple(&self, step: &Step) {
         let process = step.process();
-        if self.is_told {
-            println!("change {}: {step:?}", self.control.changes());
-        }
+        self.tell(step);
         let done = match step {
             Step::Put { blocks, .. } => {
                 let blocks = blocks.iter().map(|(number, len)| sized(*number, *len)).collect();
@@ -101,11 +97,15 @@ impl World {
         }
     }
 
+    fn tell(&self, what: &dyn std::fmt::Debug) {
+        if self.is_told {
+            println!("change {}: {what:?}", self.control.changes());
+        }
+    }
+
     /// Checks that a process had reason to fail, and that it said the right thing.
     fn excuse(&self, process: usize, error: &StoreError) {
-        if self.is_told {
-            println!("change {}: {error:?}", self.control.changes());
-        }
+        self.tell(error);
         assert!(self.control.is_hurt(process), "process {process} failed for nothing: {error:?}");
         assert!(
             matches!(
