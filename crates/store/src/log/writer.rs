@@ -18,7 +18,7 @@ use super::record::{self, Body, Draft, RawRecord};
 use super::segment::{HEADER_BYTES, SegmentHeader, SegmentName};
 use super::walk::Position;
 use super::{LogFolder, recovery};
-use crate::disk::{DiskFile, OpenMode};
+use crate::disk::{DiskFile, OpenMode, read_full};
 use crate::error::StoreError;
 use crate::locked::lock;
 
@@ -132,7 +132,7 @@ fn locked(file: Arc<dyn DiskFile>) -> std::io::Result<Option<Arc<dyn DiskFile>>>
 /// Reads the mark and how often names changed; what is not there yet is zero.
 fn read_state(file: &dyn DiskFile) -> std::io::Result<(bool, u64)> {
     let mut state = [0; STATE_BYTES];
-    file.read_at(0, &mut state)?;
+    read_full(file, 0, &mut state)?;
     let [mark, names @ ..] = state;
     Ok((mark != CLEAN, u64::from_le_bytes(names)))
 }
@@ -195,7 +195,7 @@ impl Active {
         is_last
             && position.segment == Some(self.name)
             && self.file.has_name().is_ok_and(|has_name| has_name)
-            && self.file.read_at(position.offset, &mut next).is_ok()
+            && read_full(self.file.as_ref(), position.offset, &mut next).is_ok()
             && next.iter().all(|byte| *byte == 0)
     }
 }

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use cidlake_block::{Block, Cid, UnverifiedBlock, car};
 
-use super::format::{DATA_OFFSET, PackId, SECTIONS_OFFSET, Seal, head};
+use super::format::{PackId, SECTIONS_OFFSET, Seal, head};
 use super::index::{Index, OpenIndex, SealedIndex, Span};
 use super::{Pack, PackSet, corrupt, reader};
 use crate::disk::{DiskFile, OpenMode};
@@ -324,8 +324,9 @@ impl PackWriter {
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => continue,
                 opened => opened.map_err(refused)?,
             };
-            // Somebody may have adopted the empty file in this very moment.
-            if !file.try_lock().map_err(refused)? {
+            // Somebody may have adopted the empty file in this very moment, and may even have filled
+            // it and let go of it.
+            if !file.try_lock().map_err(refused)? || file.size().map_err(refused)? > 0 {
                 continue;
             }
             file.write_at(0, &head(None)).map_err(refused)?;
@@ -406,6 +407,8 @@ impl PackWriter {
             let (pack, file) = (Arc::clone(pack), Arc::new(file));
             return Ok(Some(OwnPack { pack, file, announced }));
         }
+        // Like the sections behind it, the head may be in the page cache alone.
+        file.write_at(0, &head(None)).map_err(refused)?;
         pack.grow(|index| reader::recover(index, file.as_ref())).map_err(refused)?;
         file.truncate(pack.end()).map_err(refused)?;
         let file = Arc::new(SyncedFile::new(file, &pack.path, 0));
@@ -455,9 +458,11 @@ fn finish_seal(
     let Some((_, prefix_crc)) = known.filter(|(end, _)| *end == seal.data_end) else {
         return Ok(None);
     };
-    let sealed = head(Some(&seal));
-    let header = sealed.get(..usize::try_from(DATA_OFFSET).unwrap_or_default());
-    file.write_at(0, header.unwrap_or_default())?;
+    // The whole head: of a pack that was never synced before, a power cut may have taken all of it.
+    file.write_at(0, &head(Some(&seal))).inspect_err(|_| {
+        // The pack stays open, and its next seal begins with cutting this one off.
+        let _open_again = file.write_at(0, &head(None));
+    })?;
     file.sync()?;
     pack.set_sealed(SealedIndex::new(index, &seal));
     Ok(Some(Extent { pack: pack.id, len: seal.data_end, prefix_crc }))

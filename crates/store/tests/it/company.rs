@@ -206,6 +206,47 @@ fn the_pack_of_a_dead_process_is_adopted_with_what_it_left() {
 }
 
 #[test]
+fn an_heir_brings_the_head_of_a_pack_to_the_disk_too() {
+    let disk = MemDisk::new();
+    let dead = disk.process();
+    let store = Store::open(Arc::new(dead.clone()), root(), options(1)).unwrap();
+    store.put(&[block(1, 300)]).unwrap();
+    // The first sync of the pack failed, and nothing of it ever reaches the disk.
+    let path = root().join("packs").join(&packs(&disk)[0]);
+    disk.forget_unsynced(&path).unwrap();
+    dead.kill();
+    let heir = open(&disk, 2);
+    heir.put(&[block(2, 300)]).unwrap();
+    commit(&heir, vec![]);
+    let whole = disk.content(&path).unwrap();
+    drop(heir);
+    disk.crash(0);
+    assert_eq!(disk.content(&path).unwrap(), whole);
+}
+
+#[test]
+fn a_pack_that_was_sealed_but_lost_its_head_is_whole_when_it_is_adopted() {
+    let disk = MemDisk::new();
+    let dead = disk.process();
+    let store = Store::open(Arc::new(dead.clone()), root(), options(1)).unwrap();
+    store.put(&[block(1, 3100)]).unwrap();
+    store.put(&[block(2, 100)]).unwrap();
+    dead.kill();
+    let mut names = packs(&disk);
+    names.sort();
+    let path = root().join("packs").join(&names[0]);
+    let whole = disk.content(&path).unwrap();
+    // The first sync of this pack was that of its seal, and the power went in the middle of it.
+    disk.set_content(&path, [vec![0; 77], whole[77..].to_vec()].concat()).unwrap();
+    let heir = open(&disk, 2);
+    heir.put(&[block(3, 100)]).unwrap();
+    commit(&heir, vec![]);
+    assert_eq!(disk.content(&path).unwrap(), whole);
+    assert_eq!(heir.fsck(&mut |_| {}).unwrap().damage, []);
+    assert_here(&heir, &[block(1, 3100)]);
+}
+
+#[test]
 fn a_pack_in_use_is_not_adopted() {
     let disk = MemDisk::new();
     let (one, two) = (open(&disk, 1), open(&disk, 2));

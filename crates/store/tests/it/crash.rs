@@ -181,8 +181,26 @@ fn a_write_whose_first_sector_was_lost_is_torn_and_not_damaged() {
     disk.set_content(&path, torn).unwrap();
     let store = open(&disk, 2);
     assert_eq!(payloads(&store), before.concat());
-    store.commit(vec![delta(2)], Expect::Any).unwrap();
-    assert_eq!(payloads(&open(&disk, 3)), [delta(1), delta(2)]);
+    // Sooner or later one of these would end where a record of the torn write begins.
+    let mut expected = before.concat();
+    for number in 2..40 {
+        store.commit(vec![delta(number)], Expect::Any).unwrap();
+        expected.push(delta(number));
+        assert_eq!(payloads(&open(&disk, 3)), expected);
+    }
+}
+
+#[test]
+fn records_of_another_history_are_refused() {
+    let history = |first: u32| vec![vec![delta(first)], vec![delta(2)], vec![delta(3)]];
+    let (_, _, one_record) = one_segment(&[vec![delta(1)]]);
+    let (_, _, other) = one_segment(&history(9));
+    let (disk, path, content) = one_segment(&history(1));
+    assert_eq!(content.len(), other.len());
+    let joint = one_record.len();
+    disk.set_content(&path, [&content[..joint], &other[joint..]].concat()).unwrap();
+    let refused = try_open(Arc::new(disk.process()), 2);
+    assert!(matches!(refused, Err(cidlake_store::StoreError::LogCorrupt { .. })), "{refused:?}");
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use cidlake_store::disk::{Disk, FaultyDisk, MemDisk};
-use cidlake_store::{CommitError, Expect, Store, StoreError};
+use cidlake_store::disk::{Disk, Faults, FaultyDisk, MemDisk};
+use cidlake_store::{CommitError, Expect, Lsn, Store, StoreError};
 
 use crate::support::{
     Promises, assert_here, block, commit, delta, faulty, open, options, payloads, root,
@@ -103,6 +103,101 @@ fn every_single_failure_leaves_a_store_that_keeps_its_promises() {
         promises.check(&open(&disk, 3));
     }
     panic!("the work has more operations than were tried");
+}
+
+/// Does a little of everything; an error must be about the disk, whatever it kept from being seen.
+fn work(disk: &Arc<dyn Disk>, promises: &mut Promises) -> Result<(), StoreError> {
+    let store = Store::open(Arc::clone(disk), root(), options(1))?;
+    for round in 0..6 {
+        let blocks = vec![block(round * 2, 500), block(round * 2 + 1, 900)];
+        let payloads = vec![delta(round), delta(round + 50)];
+        store.put(&blocks)?;
+        promises.open = Some((payloads.clone(), blocks.clone()));
+        match store.commit(payloads.clone(), Expect::Any) {
+            Ok(_) => promises.open = None,
+            Err(CommitError::Store(error)) => return Err(error),
+            Err(error) => panic!("{error}"),
+        }
+        promises.payloads.extend(payloads);
+        promises.blocks.extend(blocks);
+        let cids: Vec<_> = promises.blocks.iter().map(|block| *block.cid()).collect();
+        let found = store.get_many(&cids)?;
+        assert!(found.iter().zip(&promises.blocks).all(|(found, block)| {
+            found.as_ref().is_some_and(|found| found.data() == block.data())
+        }));
+        assert_eq!(store.records_after(Lsn(0))?.len(), promises.payloads.len());
+    }
+    assert!(store.get(block(5000, 5).cid())?.is_none());
+    assert_eq!(store.fsck(&mut |_| {})?.damage, []);
+    store.restore(&promises.blocks)?;
+    store.close()
+}
+
+/// Lets each operation that `count` counts fail in one way; returns how many there were.
+fn fail_everywhere(
+    count: impl Fn(&Faults) -> u64,
+    fail: impl Fn(&Faults, u64),
+    is_told: impl Fn(&StoreError) -> bool,
+) -> u64 {
+    for at in 0.. {
+        let disk = MemDisk::new();
+        let faulty = FaultyDisk::new(Arc::new(disk.process()));
+        let faults = faulty.faults();
+        fail(&faults, at);
+        let mut promises = Promises::default();
+        let disk_of_store: Arc<dyn Disk> = Arc::new(faulty);
+        if let Err(error) = work(&disk_of_store, &mut promises) {
+            assert!(is_told(&error), "operation {at}: {error:?}");
+        }
+        let is_through = count(&faults) <= at;
+        faults.clear();
+        let store = Store::open(disk_of_store, root(), options(2)).unwrap();
+        promises.check(&store);
+        assert!(promises.store(&store, vec![block(900, 2500)], vec![delta(900)]));
+        drop(store);
+        disk.crash(at);
+        promises.check(&open(&disk, 3));
+        if is_through {
+            return at;
+        }
+    }
+    unreachable!("the work has an end")
+}
+
+#[test]
+fn a_failure_of_any_operation_is_told_as_one_and_got_over() {
+    let operations = fail_everywhere(Faults::operations, Faults::fail_at, |error| {
+        matches!(error, StoreError::Io { .. } | StoreError::Poisoned { .. })
+    });
+    assert!(operations > 250, "only {operations} operations");
+}
+
+#[test]
+fn a_disk_that_is_full_at_any_operation_is_told_as_one_and_got_over() {
+    let full = |faults: &Faults, at| {
+        faults.set_kind(std::io::ErrorKind::StorageFull);
+        faults.fail_at(at);
+    };
+    let is_told = |error: &StoreError| match error {
+        StoreError::NoSpace { .. } | StoreError::Poisoned { .. } => true,
+        // Nobody says that of a read, but if somebody does it is passed on.
+        StoreError::Io { op, .. } => *op == "read",
+        _ => false,
+    };
+    fail_everywhere(Faults::operations, full, is_told);
+}
+
+#[test]
+fn a_sync_that_fails_is_told_as_one_and_got_over() {
+    let syncs = fail_everywhere(Faults::syncs, Faults::fail_sync_at, |error| {
+        matches!(error, StoreError::Io { .. } | StoreError::Poisoned { .. })
+    });
+    assert!(syncs > 10, "only {syncs} syncs");
+}
+
+#[test]
+fn a_read_that_comes_back_short_changes_nothing() {
+    fail_everywhere(Faults::operations, Faults::short_read_at, |_| false);
 }
 
 #[test]

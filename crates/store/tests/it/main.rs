@@ -1,5 +1,6 @@
 //! A store from outside: its promises, with crashes, faults and company.
 
+mod dice;
 mod support;
 
 mod basics;
@@ -9,7 +10,11 @@ mod crash;
 mod damage;
 mod faults;
 mod formats;
+#[cfg(target_os = "linux")]
+mod image;
+mod kill;
 mod model;
 mod packs;
 mod races;
 mod repair;
+mod simulation;
