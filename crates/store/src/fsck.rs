@@ -12,7 +12,7 @@ use cidlake_block::Cid;
 
 use crate::error::StoreError;
 use crate::log::{Extent, LogFolder, Tail};
-use crate::pack::{PackCheck, PackId, PackSize, check_pack};
+use crate::pack::{PackCheck, PackId, PackSize, check_midx, check_pack, is_midx_name};
 
 /// How far a check has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +60,8 @@ pub enum DamageKind {
     Block,
     /// A pack as a whole: its head, its length, or its absence.
     Pack,
-    /// The index of a sealed pack.
+    /// The index of a sealed pack, or one of many packs. Blocks are found without it, so
+    /// nothing is lost.
     Index,
     /// The log.
     Log,
@@ -96,6 +97,10 @@ pub(crate) fn check(
         let found = check_pack(log_folder.disk.as_ref(), size, extents.get(&size.id), &mut read)?;
         report.take(found);
         bytes_before += size.bytes;
+    }
+    for name in names.iter().filter(|name| is_midx_name(name)) {
+        let damage = check_midx(log_folder.disk.as_ref(), packs, name, &extents)?;
+        report.damage.extend(damage);
     }
     progress(FsckProgress { bytes_done: bytes_total, bytes_total });
     Ok(report)

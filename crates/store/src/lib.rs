@@ -40,6 +40,7 @@ pub use commit::Expect;
 pub use error::{CommitError, StoreError};
 pub use fsck::{Damage, DamageKind, FsckProgress, FsckReport};
 pub use log::{Lsn, Payload, Record};
+pub use pack::{IndexProgress, IndexReport};
 pub use settings::FORMAT_VERSION;
 pub use stats::{LogStats, StoreStats};
 pub use store::{Options, Store};

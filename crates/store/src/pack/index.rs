@@ -172,7 +172,22 @@ impl SealedIndex {
     }
 
     fn find(&self, cid: &Cid) -> Option<Span> {
-        let offset = self.index.lookup(cid)?.checked_add(DATA_OFFSET)?;
+        self.span_at(self.index.lookup(cid)?)
+    }
+
+    /// Returns code, digest and place of every block; no place where there can be none.
+    pub(super) fn sections(&self) -> impl Iterator<Item = (u64, &[u8], Option<Span>)> {
+        self.index.iter().map(|(code, digest, offset)| (code, digest, self.span_at(offset)))
+    }
+
+    /// Returns how many blocks it lists.
+    pub(super) fn len(&self) -> usize {
+        self.offsets.len()
+    }
+
+    /// Returns the section at an offset from the start of the payload.
+    fn span_at(&self, offset: u64) -> Option<Span> {
+        let offset = offset.checked_add(DATA_OFFSET)?;
         if offset >= self.data_end {
             return None;
         }
@@ -183,6 +198,13 @@ impl SealedIndex {
     }
 }
 
+/// What is known of a sealed pack while a multi-pack index says where its blocks are.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CoveredIndex {
+    pub(super) blocks: usize,
+    pub(super) data_end: u64,
+}
+
 /// The index of a pack.
 #[derive(Debug)]
 pub(super) enum Index {
@@ -190,6 +212,8 @@ pub(super) enum Index {
     Open(OpenIndex),
     /// It is complete.
     Sealed(SealedIndex),
+    /// It is complete, and not in memory: a multi-pack index is asked instead.
+    Covered(CoveredIndex),
 }
 
 impl Index {
@@ -197,6 +221,7 @@ impl Index {
         match self {
             Self::Open(index) => index.find(cid),
             Self::Sealed(index) => index.find(cid),
+            Self::Covered(_) => None,
         }
     }
 
@@ -204,7 +229,8 @@ impl Index {
     pub(super) fn len(&self) -> usize {
         match self {
             Self::Open(index) => index.len(),
-            Self::Sealed(index) => index.offsets.len(),
+            Self::Sealed(index) => index.len(),
+            Self::Covered(index) => index.blocks,
         }
     }
 
@@ -213,6 +239,7 @@ impl Index {
         match self {
             Self::Open(index) => index.end,
             Self::Sealed(index) => index.data_end,
+            Self::Covered(index) => index.data_end,
         }
     }
 }
