@@ -8,7 +8,7 @@
 use std::io;
 use std::sync::Arc;
 
-use super::format::SEAL_BYTES;
+use super::format::{SEAL_BYTES, head};
 use super::index::{CoveredIndex, Index, OpenIndex};
 use super::known::Cover;
 use super::midx::{CoveredPack, Midx, is_file_name};
@@ -60,14 +60,28 @@ impl PackSet {
             return None;
         }
         let pack = match self.pack(covered.id) {
-            // What is open here may be about to change.
-            Some(known) => known.is_sealed().then_some(known)?,
+            Some(known) => self.is_known_whole(&known, covered).then_some(known)?,
             None => {
                 let index = Index::Open(OpenIndex::default());
                 Arc::new(Pack::new(covered.id, &self.folder, index))
             }
         };
-        self.has_seal(&pack, covered).is_ok_and(|has| has).then_some(pack)
+        self.is_as_indexed(&pack, covered).is_ok_and(|is| is).then_some(pack)
+    }
+
+    /// Returns whether what is in memory of a pack is what the log announced of it and nothing
+    /// else, so that it may be forgotten. Of an open pack this process may know blocks that it
+    /// failed to bring to the disk.
+    fn is_known_whole(&self, pack: &Pack, covered: &CoveredPack) -> bool {
+        let extent = self.extent(covered.id);
+        let is_whole_if_open = pack.look(|index| {
+            index.damaged_at.is_none()
+                && index.len() as u64 == covered.entries
+                && extent.is_some_and(|extent| {
+                    index.end == extent.len && index.prefix_crc == extent.prefix_crc
+                })
+        });
+        pack.end() == covered.seal.data_end && is_whole_if_open.unwrap_or(true)
     }
 
     /// Returns whether the log lets a pack count up to the end of its data.
@@ -75,12 +89,13 @@ impl PackSet {
         self.extent(covered.id).is_some_and(|extent| extent.len >= covered.seal.data_end)
     }
 
-    /// Returns whether a pack's file has the seal that a multi-pack index was made from.
-    pub(super) fn has_seal(&self, pack: &Pack, covered: &CoveredPack) -> io::Result<bool> {
+    /// Returns whether a pack's file has the head and the seal that a multi-pack index was made
+    /// from. A head may be lost in a power cut, and then the pack may grow again.
+    pub(super) fn is_as_indexed(&self, pack: &Pack, covered: &CoveredPack) -> io::Result<bool> {
         let file = self.handle(pack)?;
         let seal = &covered.seal;
-        let is_whole = seal.index_offset().checked_add(seal.index_len) <= Some(file.size()?);
-        Ok(is_whole && read_vec(file.as_ref(), seal.data_end, SEAL_BYTES)? == seal.to_bytes())
+        let is_sealed = reader::read_head(file.as_ref())? == head(Some(seal));
+        Ok(is_sealed && read_vec(file.as_ref(), seal.data_end, SEAL_BYTES)? == seal.to_bytes())
     }
 
     /// Asks a multi-pack index no more, and the packs that it covered themselves instead.

@@ -174,7 +174,7 @@ impl PackSet {
     fn is_good_for(&self, covered: &CoveredPack, rest: &mut Vec<Arc<Pack>>) -> bool {
         let Some(at) = rest.iter().position(|pack| pack.id == covered.id) else { return false };
         let is_good =
-            |pack| self.counts(covered) && self.has_seal(pack, covered).is_ok_and(|has| has);
+            |pack| self.counts(covered) && self.is_as_indexed(pack, covered).is_ok_and(|has| has);
         let is_good = rest.get(at).is_some_and(|pack| is_good(pack));
         if is_good {
             rest.swap_remove(at);

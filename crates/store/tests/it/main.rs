@@ -8,6 +8,7 @@ mod crash;
 mod damage;
 mod faults;
 mod formats;
+mod midx;
 mod model;
 mod packs;
 mod races;
