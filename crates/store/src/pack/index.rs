@@ -8,6 +8,7 @@ use std::collections::HashMap;
 
 use cidlake_block::Cid;
 use cidlake_block::car;
+use quick_cache::DefaultHashBuilder;
 
 use crate::log::Extent;
 
@@ -61,7 +62,7 @@ impl Key {
 /// The index of an open pack.
 #[derive(Debug)]
 pub(super) struct OpenIndex {
-    spans: HashMap<Key, Span>,
+    spans: HashMap<Key, Span, DefaultHashBuilder>,
     /// Where the known sections end, in bytes from the start of the file.
     pub(super) end: u64,
     /// The crc32c over the prefixes of the known sections.
@@ -72,7 +73,7 @@ pub(super) struct OpenIndex {
 
 impl Default for OpenIndex {
     fn default() -> Self {
-        Self { spans: HashMap::new(), end: SECTIONS_OFFSET, prefix_crc: 0, damaged_at: None }
+        Self { spans: HashMap::default(), end: SECTIONS_OFFSET, prefix_crc: 0, damaged_at: None }
     }
 }
 
@@ -94,7 +95,7 @@ impl OpenIndex {
     /// Returns an index that goes on where this one ends, and lists only what comes then.
     pub(super) fn successor(&self) -> Self {
         let Self { end, prefix_crc, damaged_at, .. } = *self;
-        Self { spans: HashMap::new(), end, prefix_crc, damaged_at }
+        Self { spans: HashMap::default(), end, prefix_crc, damaged_at }
     }
 
     /// Takes in what a successor found.

@@ -1,6 +1,6 @@
 //! Holds a multi-pack index against itself and against the packs' own indexes.
 
-use super::format::{Entry, RawEntry, entries_of};
+use super::format::{Entry, Page};
 use super::{Midx, UsualKey, entries_of_pack};
 use crate::pack::index::SealedIndex;
 
@@ -28,10 +28,11 @@ impl Midx {
             let content = self
                 .read_page(number)
                 .map_err(|damaged| Mismatch::new(damaged.offset, "a page is damaged"))?;
-            let entries = entries_of(&content);
-            let is_good = is_rising(&mut last, entries)
-                && self.firsts.get(number) == first_of(entries).as_ref()
-                && entries.iter().all(|entry| count(&mut counts, entry));
+            let page = Page::new(&content);
+            let first = page.entries().next().map(|entry| entry.key.beginning());
+            let is_good = self.firsts.get(number).copied() == first
+                && page.entries().all(|entry| is_rising(&mut last, &entry))
+                && page.entries().all(|entry| count(&mut counts, &entry));
             if !is_good {
                 return Err(Mismatch::new(self.page_offset(number), "a page is not in order"));
             }
@@ -41,20 +42,14 @@ impl Midx {
     }
 }
 
-fn is_rising(last: &mut Option<(UsualKey, u32)>, entries: &[RawEntry]) -> bool {
-    entries.iter().all(|entry| {
-        let order = Some(Entry::parse(entry).order());
-        std::mem::replace(last, order) < order
-    })
-}
-
-fn first_of(entries: &[RawEntry]) -> Option<u64> {
-    entries.first().map(|entry| Entry::parse(entry).key.beginning())
+fn is_rising(last: &mut Option<(UsualKey, u32)>, entry: &Entry) -> bool {
+    let order = Some(entry.order());
+    std::mem::replace(last, order) < order
 }
 
 /// Counts an entry for its pack; false if there is no such pack.
-fn count(counts: &mut [u64], entry: &RawEntry) -> bool {
-    let place = usize::try_from(Entry::parse(entry).pack).unwrap_or(usize::MAX);
+fn count(counts: &mut [u64], entry: &Entry) -> bool {
+    let place = usize::try_from(entry.pack).unwrap_or(usize::MAX);
     counts.get_mut(place).map(|count| *count += 1).is_some()
 }
 

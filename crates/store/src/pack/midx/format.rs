@@ -9,9 +9,15 @@
 //! | 44 each | packs, rising by name: name (16), end of data (8), bytes (8) and crc32c (4) of the pack's own index, entries of the pack (8) |
 //! | 12 each | pages: first 8 bytes of the first digest, crc32c of the page (4) |
 //! | 4 | crc32c of all before |
-//! | 48 each | entries, rising by digest, hash code, pack: digest (32), number of the pack (4), hash code (1), bytes of the section (3), its offset in the pack's file (8) |
+//! | 48 for each entry | pages |
 //!
-//! A page has 1365 entries, the last one fewer. The entries follow from the packs' own indexes
+//! | bytes of a page | what |
+//! |---|---|
+//! | 8 each | the first 8 bytes of each entry's digest |
+//! | 40 each | the rest: digest (24), number of the pack (4), hash code (1), bytes of the section (3), its offset in the pack's file (8) |
+//!
+//! A page has 1365 entries, the last one fewer. They rise by digest, hash code, number of the pack.
+//! The first bytes stand apart so that a search stays within few lines of the processor's cache. The entries follow from the packs' own indexes
 //! alone, so two files of the same packs are the same file, and have the same name.
 
 use cidlake_block::{Cid, Codec, cid_of};
@@ -32,14 +38,13 @@ const PACK_BYTES: u64 = 44;
 const PAGE_BYTES: u64 = 12;
 const CRC_BYTES: u64 = 4;
 const EXTENSION: &str = ".midx";
-/// How far from the expected place a search looks first, in entries: about as far as chance moves
-/// one within a page.
-const STEP: usize = 24;
+const BEGINNING_BYTES: usize = 8;
+const REST_BYTES: usize = ENTRY_BYTES - BEGINNING_BYTES;
+/// How far from the expected place a search looks first, in entries: what a line of the
+/// processor's cache holds.
+const STEP: usize = 8;
 
 const _: () = assert!(SECTION_BYTES_MAX < 1 << 24);
-
-/// An entry as it stands in a file.
-pub(super) type RawEntry = [u8; ENTRY_BYTES];
 
 /// A multihash with a digest of 32 bytes and a code below 0x80: all that an index lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,6 +70,13 @@ pub(in crate::pack) struct CoveredPack {
     pub(in crate::pack) seal: Seal,
     /// How many entries lead to the pack.
     pub(in crate::pack) entries: u64,
+}
+
+/// The entries of a page as they stand in a file.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Page<'a> {
+    beginnings: &'a [[u8; BEGINNING_BYTES]],
+    rests: &'a [[u8; REST_BYTES]],
 }
 
 /// What is known of a page before it is read.
@@ -108,37 +120,106 @@ impl UsualKey {
 }
 
 impl Entry {
-    pub(super) fn to_bytes(self) -> RawEntry {
-        // Sections are shorter than 2^24 bytes: see the assertion above.
-        let [a, b, c, _] = u32::try_from(self.span.len).unwrap_or(u32::MAX).to_le_bytes();
-        let mut bytes = [0; ENTRY_BYTES];
-        let parts = [
-            self.key.digest.as_slice(),
-            &self.pack.to_le_bytes(),
-            &[self.key.code, a, b, c],
-            &self.span.offset.to_le_bytes(),
-        ];
-        for (to, from) in bytes.iter_mut().zip(parts.into_iter().flatten()) {
-            *to = *from;
-        }
-        bytes
-    }
-
-    pub(super) fn parse(bytes: &RawEntry) -> Self {
-        let mut fields = Fields(bytes);
-        // Each of them is there: an entry has 48 bytes.
-        let digest = fields.take().unwrap_or_default();
-        let pack = fields.u32().unwrap_or_default();
-        let [code, a, b, c] = fields.take().unwrap_or_default();
-        let len = u32::from_le_bytes([a, b, c, 0]);
-        let offset = fields.u64().unwrap_or_default();
-        let span = Span { offset, len: usize::try_from(len).unwrap_or(usize::MAX) };
-        Self { key: UsualKey { digest, code }, pack, span }
-    }
-
     /// By what entries are sorted.
     pub(super) fn order(&self) -> (UsualKey, u32) {
         (self.key, self.pack)
+    }
+
+    fn write_rest(&self, out: &mut Vec<u8>) {
+        // Sections are shorter than 2^24 bytes: see the assertion above.
+        let [a, b, c, _] = u32::try_from(self.span.len).unwrap_or(u32::MAX).to_le_bytes();
+        out.extend(self.key.digest.iter().skip(BEGINNING_BYTES));
+        out.extend_from_slice(&self.pack.to_le_bytes());
+        out.extend_from_slice(&[self.key.code, a, b, c]);
+        out.extend_from_slice(&self.span.offset.to_le_bytes());
+    }
+
+    fn parse(beginning: &[u8; BEGINNING_BYTES], rest: &[u8; REST_BYTES]) -> Self {
+        let mut fields = Fields(rest);
+        // Each of them is there: the rest has 40 bytes.
+        let end: [u8; 24] = fields.take().unwrap_or_default();
+        let pack = fields.u32().unwrap_or_default();
+        let [code, a, b, c] = fields.take().unwrap_or_default();
+        let offset = fields.u64().unwrap_or_default();
+        let mut digest = [0; 32];
+        for (to, from) in digest.iter_mut().zip(beginning.iter().chain(&end)) {
+            *to = *from;
+        }
+        let len = usize::try_from(u32::from_le_bytes([a, b, c, 0])).unwrap_or(usize::MAX);
+        Self { key: UsualKey { digest, code }, pack, span: Span { offset, len } }
+    }
+}
+
+impl<'a> Page<'a> {
+    /// Takes the bytes of a page.
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        let middle = bytes.len() / ENTRY_BYTES * BEGINNING_BYTES;
+        let (beginnings, rests) = bytes.split_at(middle.min(bytes.len()));
+        Self { beginnings: beginnings.as_chunks().0, rests: rests.as_chunks().0 }
+    }
+
+    /// Returns the bytes of a page with these entries.
+    pub(super) fn bytes_of(entries: &[Entry]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(entries.len() * ENTRY_BYTES);
+        for entry in entries {
+            out.extend(entry.key.digest.iter().take(BEGINNING_BYTES));
+        }
+        entries.iter().for_each(|entry| entry.write_rest(&mut out));
+        out
+    }
+
+    /// Returns how many entries there are.
+    pub(super) fn len(&self) -> usize {
+        self.rests.len()
+    }
+
+    /// Returns all entries.
+    pub(super) fn entries(self) -> impl Iterator<Item = Entry> + use<'a> {
+        self.entries_from(0)
+    }
+
+    fn entries_from(self, at: usize) -> impl Iterator<Item = Entry> + use<'a> {
+        let beginnings = self.beginnings.get(at..).unwrap_or_default();
+        let rests = self.rests.get(at..).unwrap_or_default();
+        beginnings.iter().zip(rests).map(|(beginning, rest)| Entry::parse(beginning, rest))
+    }
+
+    /// Returns the entries of a key. `around` is where they should be.
+    pub(super) fn find(self, key: &UsualKey, around: usize) -> impl Iterator<Item = Entry> {
+        let beginning = key.beginning();
+        self.entries_from(self.lower_bound(beginning, around))
+            .take_while(move |entry| entry.key.beginning() == beginning)
+            .filter(|entry| entry.key == *key)
+    }
+
+    /// Returns the place of the first entry whose digest does not begin below `beginning`.
+    fn lower_bound(&self, beginning: u64, around: usize) -> usize {
+        let is_below = |other: &[u8; BEGINNING_BYTES]| u64::from_be_bytes(*other) < beginning;
+        let is_below_at = |at: usize| self.beginnings.get(at).is_some_and(is_below);
+        let (mut low, mut high) = (0, self.beginnings.len());
+        let mut step = STEP;
+        if is_below_at(around) {
+            low = around + 1;
+            while low + step < high {
+                if !is_below_at(low + step) {
+                    high = low + step;
+                    break;
+                }
+                low += step + 1;
+                step *= 2;
+            }
+        } else {
+            high = around.min(high);
+            while high > step {
+                if is_below_at(high - step) {
+                    low = high - step + 1;
+                    break;
+                }
+                high -= step;
+                step *= 2;
+            }
+        }
+        low + self.beginnings.get(low..high).unwrap_or_default().partition_point(is_below)
     }
 }
 
@@ -251,49 +332,6 @@ pub(in crate::pack) fn file_name(packs: &[CoveredPack]) -> String {
 /// Returns whether a file of this name is a multi-pack index.
 pub(crate) fn is_file_name(name: &str) -> bool {
     name.strip_suffix(EXTENSION).is_some_and(|stem| PackId::parse(stem).is_some())
-}
-
-/// Returns the entries of a page.
-pub(super) fn entries_of(page: &[u8]) -> &[RawEntry] {
-    page.as_chunks().0
-}
-
-/// Returns the place of the first entry that is not below `key`. `around` is where it should be.
-pub(super) fn lower_bound(entries: &[RawEntry], key: &UsualKey, around: usize) -> usize {
-    let is_below = |at: usize| entries.get(at).is_some_and(|entry| is_before(entry, key));
-    let (mut low, mut high) = (0, entries.len());
-    let mut step = STEP;
-    if is_below(around) {
-        low = around + 1;
-        while low + step < high {
-            if !is_below(low + step) {
-                high = low + step;
-                break;
-            }
-            low += step + 1;
-            step *= 2;
-        }
-    } else {
-        high = around.min(high);
-        while high > step {
-            if is_below(high - step) {
-                low = high - step + 1;
-                break;
-            }
-            high -= step;
-            step *= 2;
-        }
-    }
-    let rest = entries.get(low..high).unwrap_or_default();
-    low + rest.partition_point(|entry| is_before(entry, key))
-}
-
-fn is_before(entry: &RawEntry, key: &UsualKey) -> bool {
-    let mut fields = Fields(entry);
-    match fields.take::<32>().unwrap_or_default().cmp(&key.digest) {
-        std::cmp::Ordering::Equal => Entry::parse(entry).key.code < key.code,
-        order => order.is_lt(),
-    }
 }
 
 /// Fields of fixed sizes, taken off the front.

@@ -2,7 +2,7 @@
 //!
 //! Smaller ones are read a page at a time, so that memory is needed for what is new alone.
 
-use super::format::{CoveredPack, ENTRY_BYTES, Entry, Head, PAGE_ENTRIES, PageMark, entries_of};
+use super::format::{CoveredPack, Entry, Head, PAGE_ENTRIES, Page, PageMark};
 use super::{DamagedPage, Midx};
 use crate::disk::DiskFile;
 
@@ -68,7 +68,7 @@ impl Old<'_> {
                 return Ok(None);
             }
             let content = self.midx.read_page(self.next_page)?;
-            let entries: Vec<Entry> = entries_of(&content).iter().map(Entry::parse).collect();
+            let entries: Vec<Entry> = Page::new(&content).entries().collect();
             self.page = entries.into_iter();
             self.next_page += 1;
         }
@@ -85,7 +85,7 @@ pub(in crate::pack) fn write(
     progress: &mut dyn FnMut(u64),
 ) -> Result<(), Failure> {
     let entries_offset = Head::counts(packs).entries_offset().unwrap_or(u64::MAX);
-    let mut pages = Pages { file, offset: entries_offset, content: Vec::new(), marks: Vec::new() };
+    let mut pages = Pages { file, offset: entries_offset, entries: Vec::new(), marks: Vec::new() };
     let mut fronts = Vec::with_capacity(sources.len());
     for source in &mut sources {
         fronts.push(source.next().map_err(Failure::Source)?);
@@ -96,7 +96,7 @@ pub(in crate::pack) fn write(
         let least = rest.min_by_key(|(front, _)| front.as_ref().map(Entry::order));
         let Some((front, source)) = least else { break };
         if let Some(entry) = front.take() {
-            pages.push(&entry).map_err(Failure::Disk)?;
+            pages.push(entry).map_err(Failure::Disk)?;
         }
         *front = source.next().map_err(Failure::Source)?;
         done += 1;
@@ -114,26 +114,26 @@ pub(in crate::pack) fn write(
 struct Pages<'a> {
     file: &'a dyn DiskFile,
     offset: u64,
-    content: Vec<u8>,
+    entries: Vec<Entry>,
     marks: Vec<PageMark>,
 }
 
 impl Pages<'_> {
-    fn push(&mut self, entry: &Entry) -> std::io::Result<()> {
-        if self.content.is_empty() {
-            self.marks.push(PageMark { first: entry.key.beginning(), crc: 0 });
-        }
-        self.content.extend_from_slice(&entry.to_bytes());
-        if self.content.len() == PAGE_ENTRIES * ENTRY_BYTES { self.end_page() } else { Ok(()) }
+    fn push(&mut self, entry: Entry) -> std::io::Result<()> {
+        self.entries.push(entry);
+        if self.entries.len() == PAGE_ENTRIES { self.end_page() } else { Ok(()) }
     }
 
+    /// Writes a page, if there is anything to write.
     fn end_page(&mut self) -> std::io::Result<()> {
-        self.file.write_at(self.offset, &self.content)?;
-        self.offset += self.content.len() as u64;
-        if let Some(mark) = self.marks.last_mut().filter(|_| !self.content.is_empty()) {
-            mark.crc = crc32c::crc32c(&self.content);
-        }
-        self.content.clear();
+        let Some(first) = self.entries.first().map(|entry| entry.key.beginning()) else {
+            return Ok(());
+        };
+        let content = Page::bytes_of(&self.entries);
+        self.file.write_at(self.offset, &content)?;
+        self.offset += content.len() as u64;
+        self.marks.push(PageMark { first, crc: crc32c::crc32c(&content) });
+        self.entries.clear();
         Ok(())
     }
 }

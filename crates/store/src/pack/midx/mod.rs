@@ -19,10 +19,7 @@ pub(crate) use self::format::is_file_name;
 pub(super) use self::format::{CoveredPack, Entry, UsualKey, file_name};
 pub(super) use self::merge::{Failure, Source, write};
 
-use self::format::{
-    Counts, ENTRY_BYTES, Head, PAGE_ENTRIES, PageMark, RawEntry, START_BYTES, entries_of,
-    lower_bound,
-};
+use self::format::{Counts, ENTRY_BYTES, Head, PAGE_ENTRIES, Page, PageMark, START_BYTES};
 use super::index::{SealedIndex, Span};
 use crate::disk::{Disk, DiskFile, OpenMode, read_vec};
 
@@ -46,11 +43,11 @@ pub(super) struct Midx {
     entries_offset: u64,
     /// The beginnings of the pages' first digests: side by side, since every lookup searches them.
     firsts: Vec<u64>,
-    pages: Vec<Page>,
+    pages: Vec<KeptPage>,
 }
 
 #[derive(Debug)]
-struct Page {
+struct KeptPage {
     crc: u32,
     content: OnceLock<Vec<u8>>,
 }
@@ -72,7 +69,7 @@ impl Midx {
             return Ok(None);
         };
         let firsts = pages.iter().map(|mark| mark.first).collect();
-        let pages = pages.iter().map(|PageMark { crc, .. }| Page::unread(*crc)).collect();
+        let pages = pages.iter().map(|PageMark { crc, .. }| KeptPage::unread(*crc)).collect();
         let (path, entries) = (path.to_owned(), counts.entries);
         Ok(Some(Self { path, file, packs, entries, entries_offset, firsts, pages }))
     }
@@ -101,10 +98,8 @@ impl Midx {
         let beginning = key.beginning();
         let mut number = self.firsts.partition_point(|first| *first < beginning).saturating_sub(1);
         loop {
-            let entries = self.page(number)?;
-            let at = lower_bound(entries, key, self.guess(number, entries.len(), beginning));
-            let rest = entries.get(at..).unwrap_or_default();
-            for entry in rest.iter().map(Entry::parse).take_while(|entry| entry.key == *key) {
+            let page = self.page(number)?;
+            for entry in page.find(key, self.guess(number, page.len(), beginning)) {
                 found(entry.pack, entry.span);
             }
             number += 1;
@@ -126,14 +121,14 @@ impl Midx {
     }
 
     /// Returns a page, reading it if need be.
-    fn page(&self, number: usize) -> Result<&[RawEntry], DamagedPage> {
+    fn page(&self, number: usize) -> Result<Page<'_>, DamagedPage> {
         let damaged = DamagedPage { offset: self.page_offset(number) };
         let page = self.pages.get(number).ok_or(damaged)?;
         if page.content.get().is_none() {
             // Another thread may have been faster; it read the same.
             let _kept = page.content.set(self.read_page(number)?);
         }
-        page.content.get().map(|content| entries_of(content)).ok_or(damaged)
+        page.content.get().map(|content| Page::new(content)).ok_or(damaged)
     }
 
     /// Reads a page and holds it against its checksum.
@@ -167,7 +162,7 @@ pub(super) fn entries_of_pack(own: &SealedIndex, number: u32) -> Option<Vec<Entr
     is_strict.then_some(entries)
 }
 
-impl Page {
+impl KeptPage {
     fn unread(crc: u32) -> Self {
         Self { crc, content: OnceLock::new() }
     }

@@ -2,8 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn entry(digest: [u8; 32], code: u8, pack: u32) -> Entry {
-    Entry { key: UsualKey { digest, code }, pack, span: Span { offset: 77, len: 100 } }
+fn entry(key: UsualKey, pack: u32) -> Entry {
+    Entry { key, pack, span: Span { offset: 77, len: 100 } }
 }
 
 fn head() -> Head {
@@ -17,15 +17,20 @@ fn head() -> Head {
 }
 
 #[test]
-fn an_entry_has_these_bytes() {
+fn a_page_has_these_bytes() {
     let mut digest = [0xaa; 32];
     digest[0] = 0x11;
     let span = Span { offset: 0x0807_0605_0403_0201, len: 0x0c_0b0a };
     let entry = Entry { key: UsualKey { digest, code: 0x12 }, pack: 0x0403_0201, span };
-    let mut expected = digest.to_vec();
-    expected.extend([1, 2, 3, 4, 0x12, 0x0a, 0x0b, 0x0c, 1, 2, 3, 4, 5, 6, 7, 8]);
-    assert_eq!(entry.to_bytes().as_slice(), expected);
-    assert_eq!(Entry::parse(&entry.to_bytes()), entry);
+    let other = Entry { pack: 0x0403_0202, ..entry };
+    let mut expected = [&digest[..8], &digest[..8]].concat();
+    for pack in [1, 2] {
+        expected.extend([0xaa; 24]);
+        expected.extend([pack, 2, 3, 4, 0x12, 0x0a, 0x0b, 0x0c, 1, 2, 3, 4, 5, 6, 7, 8]);
+    }
+    let bytes = Page::bytes_of(&[entry, other]);
+    assert_eq!(bytes, expected);
+    assert_eq!(Page::new(&bytes).entries().collect::<Vec<_>>(), [entry, other]);
 }
 
 #[test]
@@ -104,7 +109,7 @@ fn only_usual_multihashes_are_keys() {
 
 proptest! {
     #[test]
-    fn a_search_ends_at_the_right_place_wherever_it_begins(
+    fn a_search_finds_a_key_wherever_it_begins(
         mut digests in prop::collection::vec((any::<u16>(), 0..3_u8), 0..300),
         wanted in (any::<u16>(), 0..4_u8),
         around in 0..400_usize,
@@ -118,11 +123,13 @@ proptest! {
         };
         let mut keys: Vec<UsualKey> = digests.into_iter().map(key).collect();
         keys.sort_unstable();
-        let entries: Vec<RawEntry> =
-            keys.iter().map(|key| entry(key.digest, key.code, 0).to_bytes()).collect();
+        let entries: Vec<Entry> = (0..).zip(&keys).map(|(at, key)| entry(*key, at)).collect();
+        let bytes = Page::bytes_of(&entries);
         for wanted in keys.iter().chain([&key(wanted)]) {
-            let expected = keys.partition_point(|key| key < wanted);
-            prop_assert_eq!(lower_bound(&entries, wanted, around), expected);
+            let expected: Vec<Entry> =
+                entries.iter().filter(|entry| entry.key == *wanted).copied().collect();
+            let found: Vec<Entry> = Page::new(&bytes).find(wanted, around).collect();
+            prop_assert_eq!(found, expected);
         }
     }
 }
