@@ -16,7 +16,7 @@
 //! | 8 each | the first 8 bytes of each entry's digest |
 //! | 40 each | the rest: digest (24), number of the pack (4), hash code (1), bytes of the section (3), its offset in the pack's file (8) |
 //!
-//! A page has 1365 entries, the last one fewer. They rise by digest, hash code, number of the pack.
+//! A page has 341 entries, the last one fewer. They rise by digest, hash code, number of the pack.
 //! The first bytes stand apart so that a search stays within few lines of the processor's cache. The entries follow from the packs' own indexes
 //! alone, so two files of the same packs are the same file, and have the same name.
 
@@ -30,7 +30,7 @@ pub(super) const START_BYTES: usize = 24;
 /// The size of an entry, in bytes.
 pub(super) const ENTRY_BYTES: usize = 48;
 /// How many entries a page has at most.
-pub(super) const PAGE_ENTRIES: usize = 1365;
+pub(super) const PAGE_ENTRIES: usize = 341;
 
 const MAGIC: [u8; 8] = *b"CIDLMIDX";
 const VERSION: u32 = 1;
@@ -194,33 +194,47 @@ impl<'a> Page<'a> {
 
     /// Returns the place of the first entry whose digest does not begin below `beginning`.
     fn lower_bound(&self, beginning: u64, around: usize) -> usize {
-        let is_below = |other: &[u8; BEGINNING_BYTES]| u64::from_be_bytes(*other) < beginning;
-        let is_below_at = |at: usize| self.beginnings.get(at).is_some_and(is_below);
-        let (mut low, mut high) = (0, self.beginnings.len());
-        let mut step = STEP;
-        if is_below_at(around) {
-            low = around + 1;
-            while low + step < high {
-                if !is_below_at(low + step) {
-                    high = low + step;
-                    break;
-                }
-                low += step + 1;
-                step *= 2;
-            }
-        } else {
-            high = around.min(high);
-            while high > step {
-                if is_below_at(high - step) {
-                    low = high - step + 1;
-                    break;
-                }
-                high -= step;
-                step *= 2;
-            }
-        }
-        low + self.beginnings.get(low..high).unwrap_or_default().partition_point(is_below)
+        lower_bound(self.beginnings, around, |other| u64::from_be_bytes(*other) < beginning)
     }
+}
+
+/// Returns how many of the sorted `items` are below what is looked for. `around` is what is
+/// expected; the search goes on from there.
+pub(super) fn lower_bound<T>(items: &[T], around: usize, is_below: impl Fn(&T) -> bool) -> usize {
+    let is_below_at = |at: usize| items.get(at).is_some_and(&is_below);
+    let (mut low, mut high) = (0, items.len());
+    let mut step = STEP;
+    if is_below_at(around) {
+        low = around + 1;
+        while low + step < high {
+            if !is_below_at(low + step) {
+                high = low + step;
+                break;
+            }
+            low += step + 1;
+            step *= 2;
+        }
+    } else {
+        high = around.min(high);
+        while high > step {
+            if is_below_at(high - step) {
+                low = high - step + 1;
+                break;
+            }
+            high -= step;
+            step *= 2;
+        }
+    }
+    low + items.get(low..high).unwrap_or_default().partition_point(is_below)
+}
+
+/// Returns where among `count` numbers that are even from `first` to `last` a number should be.
+pub(super) fn expected_place(number: u64, first: u64, last: u64, count: usize) -> usize {
+    // Numbers of 40 bits, so that the product with a count fits.
+    let whole = (last.saturating_sub(first) >> 24).max(1);
+    let part = number.saturating_sub(first) >> 24;
+    let place = part.saturating_mul(count as u64) / whole;
+    usize::try_from(place).unwrap_or(usize::MAX).min(count)
 }
 
 impl CoveredPack {

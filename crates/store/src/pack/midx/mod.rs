@@ -19,7 +19,10 @@ pub(crate) use self::format::is_file_name;
 pub(super) use self::format::{CoveredPack, Entry, UsualKey, file_name};
 pub(super) use self::merge::{Failure, Source, write};
 
-use self::format::{Counts, ENTRY_BYTES, Head, PAGE_ENTRIES, Page, PageMark, START_BYTES};
+use self::format::{
+    Counts, ENTRY_BYTES, Head, PAGE_ENTRIES, Page, PageMark, START_BYTES, expected_place,
+    lower_bound,
+};
 use super::index::{SealedIndex, Span};
 use crate::disk::{Disk, DiskFile, OpenMode, read_vec};
 
@@ -96,7 +99,9 @@ impl Midx {
         mut found: impl FnMut(u32, Span),
     ) -> Result<(), DamagedPage> {
         let beginning = key.beginning();
-        let mut number = self.firsts.partition_point(|first| *first < beginning).saturating_sub(1);
+        let expected = expected_place(beginning, 0, u64::MAX, self.firsts.len());
+        let mut number =
+            lower_bound(&self.firsts, expected, |first| *first < beginning).saturating_sub(1);
         loop {
             let page = self.page(number)?;
             for entry in page.find(key, self.guess(number, page.len(), beginning)) {
@@ -114,10 +119,7 @@ impl Midx {
     fn guess(&self, number: usize, entries: usize, beginning: u64) -> usize {
         let first = self.firsts.get(number).copied().unwrap_or_default();
         let next = self.firsts.get(number + 1).copied().unwrap_or(u64::MAX);
-        let whole = (next.saturating_sub(first) >> 16).max(1);
-        let part = beginning.saturating_sub(first) >> 16;
-        let place = part.saturating_mul(entries as u64) / whole;
-        usize::try_from(place).unwrap_or(usize::MAX).min(entries)
+        expected_place(beginning, first, next, entries)
     }
 
     /// Returns a page, reading it if need be.

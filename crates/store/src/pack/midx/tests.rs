@@ -74,7 +74,7 @@ fn blocks_of_many_pages_are_found_and_others_are_not() {
         (0..7).map(|pack| (pack * 1000..pack * 1000 + 1200).collect()).collect();
     let packs = packs(&contents);
     let midx = opened(&index_of(&packs));
-    assert_eq!((midx.entries(), midx.pages.len()), (8400, 7));
+    assert_eq!((midx.entries(), midx.pages.len()), (8400, 25));
     assert_eq!(midx.verify(), Ok(()));
     for (key, places) in expected(&packs) {
         assert_eq!(found(&midx, &key).unwrap(), places);
@@ -92,7 +92,7 @@ fn copies_that_go_on_over_pages_are_all_found() {
     let contents: Vec<Vec<u32>> = (0..4000).map(|pack| vec![7, 10 + pack % 3]).collect();
     let packs = packs(&contents);
     let midx = opened(&index_of(&packs));
-    assert_eq!(midx.pages.len(), 6);
+    assert_eq!(midx.pages.len(), 24);
     for (key, places) in expected(&packs) {
         assert_eq!(found(&midx, &key).unwrap(), places);
     }

@@ -13,7 +13,7 @@ fn head() -> Head {
         entries,
     };
     let page = |first| PageMark { first, crc: 0x0102_0304 };
-    Head { packs: vec![pack(1, 1), pack(2, 1365)], pages: vec![page(5), page(6)] }
+    Head { packs: vec![pack(1, 1), pack(2, 341)], pages: vec![page(5), page(6)] }
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn a_page_has_these_bytes() {
 #[test]
 fn a_head_has_these_bytes_and_no_others() {
     let bytes = head().to_bytes();
-    assert_eq!(bytes[..24], *b"CIDLMIDX\x01\0\0\0\x02\0\0\0\x56\x05\0\0\0\0\0\0");
+    assert_eq!(bytes[..24], *b"CIDLMIDX\x01\0\0\0\x02\0\0\0\x56\x01\0\0\0\0\0\0");
     assert_eq!(bytes[24..40], [1; 16]);
     assert_eq!(
         bytes[40..68],
@@ -105,6 +105,20 @@ fn only_usual_multihashes_are_keys() {
     assert!(UsualKey::new(0x1e, &[0; 32]).is_some());
     assert!(UsualKey::new(0x80, &[0; 32]).is_none());
     assert!(UsualKey::new(0x12, &[0; 20]).is_none());
+}
+
+#[test]
+fn places_are_expected_in_proportion() {
+    for (number, first, last, count, expected) in [
+        (0, 0, u64::MAX, 100, 0),
+        (u64::MAX / 4, 0, u64::MAX, 100, 24),
+        (u64::MAX, 0, u64::MAX, 100, 100),
+        (5, 10, 20, 7, 0),
+        (u64::MAX, 10, 20, 7, 7),
+        (3 << 50, 1 << 50, 5 << 50, 8, 4),
+    ] {
+        assert_eq!(expected_place(number, first, last, count), expected, "{number}");
+    }
 }
 
 proptest! {
