@@ -321,8 +321,9 @@ impl PackWriter {
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => continue,
                 opened => opened.map_err(refused)?,
             };
-            // Somebody may have adopted the empty file in this very moment.
-            if !file.try_lock().map_err(refused)? {
+            // Somebody may have adopted the empty file in this very moment, or may have filled it
+            // and let go of it since.
+            if !file.try_lock().map_err(refused)? || file.size().map_err(refused)? > 0 {
                 continue;
             }
             file.write_at(0, &head(None)).map_err(refused)?;
