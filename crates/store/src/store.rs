@@ -273,9 +273,14 @@ impl Store {
         progress: &mut dyn FnMut(IndexProgress),
     ) -> Result<IndexReport, StoreError> {
         self.check_open()?;
-        self.refresh()?;
         self.make_folders()?;
-        self.packs.index_packs(progress)
+        let refresh = || {
+            self.refresh()?;
+            // A pack that the writer is beginning is in the folder before it is known.
+            let _no_new_pack = lock(&self.writer);
+            self.packs.load_all()
+        };
+        self.packs.index_packs(&refresh, progress)
     }
 
     /// Returns figures about the store as this process knows it.

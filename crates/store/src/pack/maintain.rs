@@ -94,15 +94,18 @@ impl Good {
 }
 
 impl PackSet {
-    /// Covers all sealed packs by few multi-pack indexes.
+    /// Covers all sealed packs by few multi-pack indexes. `refresh` brings what is known of the
+    /// log and of the packs in the folder up to date.
     pub(crate) fn index_packs(
         &self,
+        refresh: &dyn Fn() -> Result<(), StoreError>,
         progress: &mut dyn FnMut(IndexProgress),
     ) -> Result<IndexReport, StoreError> {
-        self.load_all()?;
         let Some(_one_process) = self.lock_indexes()? else {
             return Ok(IndexReport { is_busy: true, ..IndexReport::default() });
         };
+        // Whoever had the lock before may know of packs that this process has not heard of.
+        refresh()?;
         let mut plan = self.plan()?;
         let mut report = plan.report();
         if !plan.merged.is_empty() || !plan.bare.is_empty() {

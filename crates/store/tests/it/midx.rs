@@ -399,6 +399,34 @@ fn a_pack_that_nobody_announced_does_not_count_because_an_index_lists_it() {
 }
 
 #[test]
+fn a_pack_that_lost_its_seal_and_grows_again_is_not_covered() {
+    let (disk, mut blocks) = lake();
+    let sealed = files(&disk, ".car").into_iter().next().unwrap();
+    let before = disk.content(&sealed).unwrap();
+    // The header of an open pack, as a power cut may leave it.
+    let mut content = before.clone();
+    content[11..51].fill(0);
+    content[27] = 51;
+    disk.set_content(&sealed, content).unwrap();
+    let reader = open(&disk, 2);
+    let stats = reader.stats();
+    assert_eq!((stats.packs_covered, stats.packs_open), (stats.packs_sealed, 2));
+    let larger = Options { pack_bytes_max: 9000, ..options(3) };
+    let writer = Store::open(Arc::new(disk.process()), root(), larger).unwrap();
+    for first in [500, 600, 700] {
+        blocks.extend(fill(&writer, first, 6));
+        assert_here(&reader, &blocks);
+    }
+    assert!(disk.content(&sealed).unwrap()[51..] != before[51..], "the pack did not grow");
+    assert!(index(&writer).packs_added > 0);
+    assert_eq!(writer.stats().packs_covered, writer.stats().packs_sealed);
+    for store in [reader, writer, open(&disk, 4)] {
+        assert_here(&store, &blocks);
+        assert_eq!(store.fsck(&mut |_| {}).unwrap().damage, []);
+    }
+}
+
+#[test]
 fn an_index_about_packs_that_are_gone_for_good_is_made_anew() {
     let (disk, blocks) = lake();
     let [path] = files(&disk, ".midx").try_into().unwrap();

@@ -1,3 +1,5 @@
+//! Multi-pack indexes on a disk in memory: lookups, pages, damage, merging.
+
 use std::collections::BTreeMap;
 
 use cidlake_block::{Cid, Codec, car, cid_of};

@@ -1,3 +1,5 @@
+//! The bytes of multi-pack indexes spelt out, and the search in a page.
+
 use proptest::prelude::*;
 
 use super::*;
