@@ -13,7 +13,7 @@ use cidlake_block::Cid;
 use crate::disk::Disk;
 use crate::error::StoreError;
 use crate::log::{Extent, LogFolder, Tail, damaged_checkpoints};
-use crate::pack::{PackCheck, PackId, PackSize, check_pack};
+use crate::pack::{PackCheck, PackId, PackSize, check_midx, check_pack, is_midx_name};
 
 /// How far a check has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +61,8 @@ pub enum DamageKind {
     Block,
     /// A pack as a whole: its head, its length, or its absence.
     Pack,
-    /// The index of a sealed pack.
+    /// The index of a sealed pack, or one of many packs. Blocks are found without it, so
+    /// nothing is lost.
     Index,
     /// The log.
     Log,
@@ -79,17 +80,25 @@ pub(crate) fn check(
     Ok(report)
 }
 
+/// Returns the names of all files of the packs' folder.
+fn list(disk: &dyn Disk, folder: &Path) -> Result<Vec<String>, StoreError> {
+    match disk.list(folder) {
+        Ok(names) => Ok(names),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(StoreError::read(folder, error)),
+    }
+}
+
 /// Returns the packs in `folder`, in order.
 pub(crate) fn list_packs(disk: &dyn Disk, folder: &Path) -> Result<Vec<PackId>, StoreError> {
-    let names = match disk.list(folder) {
-        Ok(names) => names,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-        Err(error) => return Err(StoreError::read(folder, error)),
-    };
+    Ok(pack_ids(&list(disk, folder)?))
+}
+
+fn pack_ids(names: &[String]) -> Vec<PackId> {
     let mut ids: Vec<PackId> =
         names.iter().filter_map(|name| PackId::parse_file_name(name)).collect();
     ids.sort_unstable();
-    Ok(ids)
+    ids
 }
 
 /// Checks the packs in `folder` as far as `extents` says that they count.
@@ -100,7 +109,8 @@ pub(crate) fn check_packs(
     report: &mut FsckReport,
     progress: &mut dyn FnMut(FsckProgress),
 ) -> Result<(), StoreError> {
-    let ids = list_packs(disk, folder)?;
+    let names = list(disk, folder)?;
+    let ids = pack_ids(&names);
     check_presence(folder, &ids, extents, report);
     let mut sized = Vec::with_capacity(ids.len());
     for id in ids {
@@ -115,6 +125,10 @@ pub(crate) fn check_packs(
         let found = check_pack(disk, size, extents.get(&size.id), &mut read)?;
         report.take(found);
         bytes_before += size.bytes;
+    }
+    for name in names.iter().filter(|name| is_midx_name(name)) {
+        let damage = check_midx(disk, folder, name, extents)?;
+        report.damage.extend(damage);
     }
     progress(FsckProgress { bytes_done: bytes_total, bytes_total });
     Ok(())

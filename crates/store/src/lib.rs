@@ -43,6 +43,7 @@ pub use commit::Expect;
 pub use error::{CommitError, StoreError};
 pub use fsck::{Damage, DamageKind, FsckProgress, FsckReport};
 pub use log::{LostRecords, Lsn, Payload, Record};
+pub use pack::{IndexProgress, IndexReport};
 pub use repair::{RepairOptions, RepairReport, repair};
 pub use settings::FORMAT_VERSION;
 pub use stats::{LogStats, StoreStats};

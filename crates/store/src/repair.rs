@@ -43,6 +43,8 @@ pub struct RepairReport {
     pub packs_reindexed: Vec<PathBuf>,
     /// Damaged checkpoints, which were removed.
     pub checkpoints_removed: Vec<PathBuf>,
+    /// Damaged multi-pack indexes, which were removed: packs have indexes of their own.
+    pub indexes_removed: Vec<PathBuf>,
     /// What is still damaged.
     pub damage: Vec<Damage>,
 }
@@ -51,7 +53,8 @@ impl RepairReport {
     /// Returns whether anything was changed, or would be.
     #[must_use]
     pub fn is_change(&self) -> bool {
-        self.log_rebuilt || !self.packs_reindexed.is_empty() || !self.checkpoints_removed.is_empty()
+        let files = [&self.packs_reindexed, &self.checkpoints_removed, &self.indexes_removed];
+        self.log_rebuilt || files.iter().any(|files| !files.is_empty())
     }
 }
 
@@ -146,6 +149,7 @@ impl Work<'_> {
     ) -> Result<(), StoreError> {
         let mut found = FsckReport::default();
         fsck::check_packs(self.disk(), self.packs, extents, &mut found, progress)?;
+        self.indexes(&mut found, report);
         let damaged: BTreeSet<PathBuf> = found
             .damage
             .iter()
@@ -167,6 +171,19 @@ impl Work<'_> {
         report.packs_reindexed.sort_unstable();
         report.damage = found.damage;
         Ok(())
+    }
+
+    /// Removes multi-pack indexes that are damaged. Processes that have them open read on in them.
+    fn indexes(&self, found: &mut FsckReport, report: &mut RepairReport) {
+        found.damage.retain(|Damage { path, .. }| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let is_over = pack::is_midx_name(&name)
+                && (self.options.dry_run || self.disk().remove(path).is_ok());
+            if is_over {
+                report.indexes_removed.push(path.clone());
+            }
+            !is_over
+        });
     }
 
     fn reindex(&self, extent: &Extent) -> Result<bool, StoreError> {

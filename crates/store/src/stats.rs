@@ -10,6 +10,8 @@ pub struct StoreStats {
     pub packs_sealed: u64,
     /// Packs that may still grow, of any process.
     pub packs_open: u64,
+    /// Complete packs that a multi-pack index covers.
+    pub packs_covered: u64,
     /// Blocks in all packs; one that is in several counts as often.
     pub blocks: u64,
     /// Bytes of those packs up to the end of their last known block.

@@ -15,7 +15,7 @@ use crate::error::{CommitError, StoreError};
 use crate::fsck::{self, FsckProgress, FsckReport};
 use crate::locked::lock;
 use crate::log::{self, LogFolder, Lsn, Payload, Record, Tail, records_between};
-use crate::pack::{PackSet, PackWriter};
+use crate::pack::{IndexProgress, IndexReport, PackSet, PackWriter};
 use crate::settings;
 use crate::stats::StoreStats;
 
@@ -133,10 +133,10 @@ impl Store {
         if let Some(block) = inline(cid).or_else(|| self.cache.get(cid)) {
             return Ok(Some(block));
         }
-        if self.packs.find(cid).is_none() {
-            self.refresh()?;
-        }
-        let found = self.read_block(cid)?;
+        let found = match self.packs.try_read_block(cid) {
+            Some(block) => Some(block),
+            None => self.read_anew(cid)?,
+        };
         if let Some(block) = &found {
             self.cache.insert(block);
         }
@@ -158,11 +158,11 @@ impl Store {
     /// When the log or a pack cannot be read.
     pub fn has(&self, cid: &Cid) -> Result<bool, StoreError> {
         self.check_open()?;
-        if is_inline(cid) || self.packs.find(cid).is_some() {
+        if is_inline(cid) || self.packs.find(cid)?.is_some() {
             return Ok(true);
         }
         self.refresh()?;
-        Ok(self.packs.find(cid).is_some())
+        Ok(self.packs.find(cid)?.is_some())
     }
 
     /// Writes the blocks that are not here yet. This process sees them at once; they are durable,
@@ -172,7 +172,7 @@ impl Store {
     /// `ReadOnly`, `NoSpace` or `Poisoned` when the disk refuses; nothing that was committed is
     /// touched, and calling again is safe.
     pub fn put(&self, blocks: &[Block]) -> Result<PutReport, StoreError> {
-        self.put_where(blocks, |cid| Ok(self.packs.find(cid).is_some()))
+        self.put_where(blocks, |cid| Ok(self.packs.find(cid)?.is_some()))
     }
 
     /// Writes the blocks that are not here, or whose copies here are damaged: the way to repair a
@@ -273,6 +273,27 @@ impl Store {
         fsck::check(&self.log_folder, &self.root.join("packs"), progress)
     }
 
+    /// Covers the sealed packs by few indexes of many packs, so that the lake opens and finds
+    /// blocks fast with any number of packs. What is covered already is left alone, for the most
+    /// part. Calling it at any time, from several processes too, is safe: readers go on.
+    ///
+    /// # Errors
+    /// `ReadOnly` or `NoSpace` when the disk refuses; the lake is as good as before then.
+    pub fn index_packs(
+        &self,
+        progress: &mut dyn FnMut(IndexProgress),
+    ) -> Result<IndexReport, StoreError> {
+        self.check_open()?;
+        self.make_folders()?;
+        let refresh = || {
+            self.refresh()?;
+            // A pack that the writer is beginning is in the folder before it is known.
+            let _no_new_pack = lock(&self.writer);
+            self.packs.load_all()
+        };
+        self.packs.index_packs(&refresh, progress)
+    }
+
     /// Returns figures about the store as this process knows it.
     pub fn stats(&self) -> StoreStats {
         let packs = self.packs.figures();
@@ -283,6 +304,7 @@ impl Store {
         StoreStats {
             packs_sealed: packs.sealed,
             packs_open: packs.open,
+            packs_covered: packs.covered,
             blocks: packs.blocks,
             bytes: packs.bytes,
             commits_waiting: self.queue.unanswered(),
@@ -323,6 +345,14 @@ impl Store {
             *has_folders = true;
         }
         Ok(())
+    }
+
+    /// Reads a block that was not found, or not as it should be, at first sight.
+    fn read_anew(&self, cid: &Cid) -> Result<Option<Block>, StoreError> {
+        if self.packs.find(cid)?.is_none() {
+            self.refresh()?;
+        }
+        self.read_block(cid)
     }
 
     /// Reads a block from the packs. Where that fails another process may have brought a good copy

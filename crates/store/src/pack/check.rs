@@ -1,11 +1,13 @@
-//! Reads one pack from end to end and says what is wrong with it.
+//! Reads one pack from end to end, or one multi-pack index, and says what is wrong with it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use cidlake_block::{Cid, car};
 
 use super::format::{DATA_OFFSET, PackId, SECTIONS_OFFSET, head};
+use super::index::SealedIndex;
+use super::midx::{self, Midx, Mismatch};
 use super::reader::{self, Prefix};
 use crate::disk::{Disk, DiskFile, OpenMode, Window};
 use crate::error::StoreError;
@@ -65,6 +67,54 @@ pub(crate) fn check_pack(
     }
     check.head_and_index(file.as_ref(), extent).map_err(refused)?;
     Ok(check.found)
+}
+
+/// Checks a multi-pack index against itself and, as far as `extents` say that they count, against
+/// the packs. A pack that is gone is no fault of the index, nor is one whose own index is damaged.
+pub(crate) fn check_midx(
+    disk: &dyn Disk,
+    folder: &Path,
+    name: &str,
+    extents: &HashMap<PackId, Extent>,
+) -> Result<Option<Damage>, StoreError> {
+    let path = folder.join(name);
+    let found = match Midx::open(disk, &path) {
+        Ok(Some(midx)) => midx.verify().and_then(|()| compare_all(disk, folder, &midx, extents)),
+        Ok(None) => Err(Mismatch { offset: 0, detail: "its head is damaged".to_owned() }),
+        // Somebody replaced it by a larger one.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => return Err(StoreError::read(&path, error)),
+    };
+    let damage = found.err().map(|Mismatch { offset, detail }| {
+        let detail = format!("{detail}; this index of many packs is derived and can be made again");
+        Damage { kind: DamageKind::Index, cid: None, path, offset, detail }
+    });
+    Ok(damage)
+}
+
+/// Holds a multi-pack index against the packs' own indexes.
+fn compare_all(
+    disk: &dyn Disk,
+    folder: &Path,
+    midx: &Midx,
+    extents: &HashMap<PackId, Extent>,
+) -> Result<(), Mismatch> {
+    for (number, covered) in (0..).zip(midx.packs()) {
+        let path = folder.join(covered.id.file_name());
+        let file = disk.open(&path, OpenMode::Read);
+        let sealed = file.and_then(|file| reader::read_sealed(file.as_ref()));
+        let Ok(Some((seal, index))) = sealed else { continue };
+        let is_announced =
+            extents.get(&covered.id).is_some_and(|extent| extent.len >= seal.data_end);
+        if is_announced && seal != covered.seal {
+            let detail = format!("it was made from another index of {}", covered.id.file_name());
+            return Err(Mismatch { offset: 0, detail });
+        }
+        if is_announced {
+            midx::compare(midx, number, &SealedIndex::new(index, &seal))?;
+        }
+    }
+    Ok(())
 }
 
 struct Check<'a> {

@@ -45,6 +45,16 @@ impl PackId {
         Self(u128::from_be_bytes(seed).wrapping_add(number).to_be_bytes())
     }
 
+    /// Returns the name as it is written in binary.
+    pub(super) fn to_bytes(self) -> [u8; 16] {
+        self.0
+    }
+
+    /// Takes a name in binary.
+    pub(super) fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
     /// Reads what [`fmt::Display`] writes.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let is_hex =

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 
 use cidlake_block::Cid;
 use cidlake_block::car;
+use quick_cache::DefaultHashBuilder;
 
 use crate::log::Extent;
 
@@ -61,7 +62,7 @@ impl Key {
 /// The index of an open pack.
 #[derive(Debug)]
 pub(super) struct OpenIndex {
-    spans: HashMap<Key, Span>,
+    spans: HashMap<Key, Span, DefaultHashBuilder>,
     /// Where the known sections end, in bytes from the start of the file.
     pub(super) end: u64,
     /// The crc32c over the prefixes of the known sections.
@@ -72,7 +73,7 @@ pub(super) struct OpenIndex {
 
 impl Default for OpenIndex {
     fn default() -> Self {
-        Self { spans: HashMap::new(), end: SECTIONS_OFFSET, prefix_crc: 0, damaged_at: None }
+        Self { spans: HashMap::default(), end: SECTIONS_OFFSET, prefix_crc: 0, damaged_at: None }
     }
 }
 
@@ -94,7 +95,7 @@ impl OpenIndex {
     /// Returns an index that goes on where this one ends, and lists only what comes then.
     pub(super) fn successor(&self) -> Self {
         let Self { end, prefix_crc, damaged_at, .. } = *self;
-        Self { spans: HashMap::new(), end, prefix_crc, damaged_at }
+        Self { spans: HashMap::default(), end, prefix_crc, damaged_at }
     }
 
     /// Takes in what a successor found.
@@ -145,7 +146,8 @@ impl OpenIndex {
             .filter_map(|(key, span)| Some((key.to_cid()?, span.offset.checked_sub(DATA_OFFSET)?)))
     }
 
-    fn len(&self) -> usize {
+    /// Returns how many blocks it lists.
+    pub(super) fn len(&self) -> usize {
         self.spans.len()
     }
 }
@@ -172,7 +174,22 @@ impl SealedIndex {
     }
 
     fn find(&self, cid: &Cid) -> Option<Span> {
-        let offset = self.index.lookup(cid)?.checked_add(DATA_OFFSET)?;
+        self.span_at(self.index.lookup(cid)?)
+    }
+
+    /// Returns code, digest and place of every block; no place where there can be none.
+    pub(super) fn sections(&self) -> impl Iterator<Item = (u64, &[u8], Option<Span>)> {
+        self.index.iter().map(|(code, digest, offset)| (code, digest, self.span_at(offset)))
+    }
+
+    /// Returns how many blocks it lists.
+    pub(super) fn len(&self) -> usize {
+        self.offsets.len()
+    }
+
+    /// Returns the section at an offset from the start of the payload.
+    fn span_at(&self, offset: u64) -> Option<Span> {
+        let offset = offset.checked_add(DATA_OFFSET)?;
         if offset >= self.data_end {
             return None;
         }
@@ -183,6 +200,13 @@ impl SealedIndex {
     }
 }
 
+/// What is known of a sealed pack while a multi-pack index says where its blocks are.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CoveredIndex {
+    pub(super) blocks: usize,
+    pub(super) data_end: u64,
+}
+
 /// The index of a pack.
 #[derive(Debug)]
 pub(super) enum Index {
@@ -190,6 +214,8 @@ pub(super) enum Index {
     Open(OpenIndex),
     /// It is complete.
     Sealed(SealedIndex),
+    /// It is complete, and not in memory: a multi-pack index is asked instead.
+    Covered(CoveredIndex),
 }
 
 impl Index {
@@ -197,6 +223,7 @@ impl Index {
         match self {
             Self::Open(index) => index.find(cid),
             Self::Sealed(index) => index.find(cid),
+            Self::Covered(_) => None,
         }
     }
 
@@ -204,7 +231,8 @@ impl Index {
     pub(super) fn len(&self) -> usize {
         match self {
             Self::Open(index) => index.len(),
-            Self::Sealed(index) => index.offsets.len(),
+            Self::Sealed(index) => index.len(),
+            Self::Covered(index) => index.blocks,
         }
     }
 
@@ -213,6 +241,7 @@ impl Index {
         match self {
             Self::Open(index) => index.end,
             Self::Sealed(index) => index.data_end,
+            Self::Covered(index) => index.data_end,
         }
     }
 }

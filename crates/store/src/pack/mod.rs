@@ -1,13 +1,19 @@
 //! Packs: append-only files of blocks, each of them a CAR archive.
 //!
 //! `format` is the byte layout, `index` where the blocks of one pack are, `reader` gets them out,
-//! `writer` is the one pack that this process appends to. [`PackSet`] is all packs of the folder
-//! as this process knows them; it follows what the log announces and never looks at bytes that
-//! no commit has made durable, unless this process wrote them.
+//! `writer` is the one pack that this process appends to. `midx` is the files that index many
+//! packs at once, `known` and `cover` how they are used, `maintain` how they are made.
+//! [`PackSet`] is all packs of the folder as this process knows them; it follows what the log
+//! announces and never looks at bytes that no commit has made durable, unless this process wrote
+//! them.
 
 mod check;
+mod cover;
 mod format;
 mod index;
+mod known;
+mod maintain;
+mod midx;
 mod reader;
 mod repair;
 mod writer;
@@ -19,15 +25,19 @@ use std::sync::{Arc, Mutex, RwLock};
 
 use bytes::Bytes;
 use cidlake_block::{Block, Cid};
-use quick_cache::sync::Cache;
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{DefaultHashBuilder, OptionsBuilder, UnitWeighter};
 
-pub(crate) use self::check::{PackCheck, PackSize, check_pack};
+pub(crate) use self::check::{PackCheck, PackSize, check_midx, check_pack};
 pub(crate) use self::format::PackId;
 pub(crate) use self::index::Span;
+pub use self::maintain::{IndexProgress, IndexReport};
+pub(crate) use self::midx::is_file_name as is_midx_name;
 pub(crate) use self::repair::{recover_extent, reindex};
 pub(crate) use self::writer::PackWriter;
 
 use self::index::{Index, OpenIndex, SealedIndex};
+use self::known::{Known, Place};
 use crate::disk::{Disk, DiskFile, OpenMode, read_vec};
 use crate::error::StoreError;
 use crate::locked::{lock, read, write};
@@ -56,7 +66,11 @@ impl Pack {
     }
 
     fn is_sealed(&self) -> bool {
-        matches!(*read(&self.index), Index::Sealed(_))
+        matches!(*read(&self.index), Index::Sealed(_) | Index::Covered(_))
+    }
+
+    fn is_covered(&self) -> bool {
+        matches!(*read(&self.index), Index::Covered(_))
     }
 
     fn end(&self) -> u64 {
@@ -82,7 +96,7 @@ impl Pack {
     fn look<T>(&self, look: impl FnOnce(&OpenIndex) -> T) -> Option<T> {
         match &*read(&self.index) {
             Index::Open(index) => Some(look(index)),
-            Index::Sealed(_) => None,
+            Index::Sealed(_) | Index::Covered(_) => None,
         }
     }
 
@@ -94,7 +108,7 @@ impl Pack {
     fn change<T>(&self, change: impl FnOnce(&mut OpenIndex) -> T) -> Option<T> {
         match &mut *write(&self.index) {
             Index::Open(index) => Some(change(index)),
-            Index::Sealed(_) => None,
+            Index::Sealed(_) | Index::Covered(_) => None,
         }
     }
 }
@@ -106,6 +120,7 @@ pub(crate) struct PackFigures {
     pub(crate) open: u64,
     pub(crate) blocks: u64,
     pub(crate) bytes: u64,
+    pub(crate) covered: u64,
 }
 
 /// All packs of the folder.
@@ -113,8 +128,8 @@ pub(crate) struct PackFigures {
 pub(crate) struct PackSet {
     disk: Arc<dyn Disk>,
     folder: PathBuf,
-    /// Oldest acquaintance first.
-    packs: RwLock<Vec<Arc<Pack>>>,
+    /// Held for a lookup, or to take in a pack or a multi-pack index.
+    known: RwLock<Known>,
     announced: Mutex<Announced>,
     /// Held while packs are brought up to what was announced, so that whoever waits for it finds
     /// the work of the one before done.
@@ -136,10 +151,10 @@ impl PackSet {
         Self {
             disk,
             folder,
-            packs: RwLock::default(),
+            known: RwLock::default(),
             announced: Mutex::default(),
             catching_up: Mutex::default(),
-            handles: Cache::new(READ_HANDLES_MAX),
+            handles: new_handles(),
         }
     }
 
@@ -216,6 +231,7 @@ impl PackSet {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(StoreError::read(&self.folder, error)),
         };
+        self.load_covers(&names);
         let mut ids: Vec<PackId> =
             names.iter().filter_map(|name| PackId::parse_file_name(name)).collect();
         ids.extend(lock(&self.announced).extents.keys());
@@ -224,20 +240,11 @@ impl PackSet {
         ids.into_iter().filter(|id| self.pack(*id).is_none()).try_for_each(|id| self.load(id))
     }
 
-    /// Gets to know one pack. One that the log speaks of and that is not there counts as damaged
-    /// from its first byte.
+    /// Gets to know one pack.
     fn load(&self, id: PackId) -> Result<(), StoreError> {
-        let path = self.folder.join(id.file_name());
-        let extent = self.extent(id);
-        let index = match self.disk.open(&path, OpenMode::Read) {
-            Ok(file) => reader::load(file.as_ref(), &path, extent.as_ref())?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let Some(extent) = extent else { return Ok(()) };
-                Index::Open(OpenIndex::missing(&extent))
-            }
-            Err(error) => return Err(StoreError::read(&path, error)),
-        };
-        self.add(Arc::new(Pack::new(id, &self.folder, index)));
+        if let Some(index) = self.read_index(id)? {
+            self.add(Arc::new(Pack::new(id, &self.folder, index)));
+        }
         Ok(())
     }
 
@@ -256,33 +263,46 @@ impl PackSet {
     }
 
     fn add(&self, pack: Arc<Pack>) {
-        write(&self.packs).push(pack);
+        write(&self.known).add(pack);
     }
 
     fn pack(&self, id: PackId) -> Option<Arc<Pack>> {
-        read(&self.packs).iter().find(|pack| pack.id == id).cloned()
+        read(&self.known).all().iter().find(|pack| pack.id == id).cloned()
     }
 
     /// Returns all packs.
     fn all(&self) -> Vec<Arc<Pack>> {
-        read(&self.packs).clone()
+        read(&self.known).all().to_vec()
     }
 
-    /// Returns a place where the block is, in the pack that was met last.
-    pub(crate) fn find(&self, cid: &Cid) -> Option<(Arc<Pack>, Span)> {
-        let packs = read(&self.packs);
-        packs.iter().rev().find_map(|pack| Some((Arc::clone(pack), pack.find(cid)?)))
+    /// Returns a place where the block is.
+    pub(crate) fn find(&self, cid: &Cid) -> Result<Option<Place>, StoreError> {
+        self.look_up(|known| known.find(cid))
     }
 
     /// Returns every place where the block is.
-    fn find_all(&self, cid: &Cid) -> Vec<(Arc<Pack>, Span)> {
-        let packs = read(&self.packs);
-        packs.iter().rev().filter_map(|pack| Some((Arc::clone(pack), pack.find(cid)?))).collect()
+    fn find_all(&self, cid: &Cid) -> Result<Vec<Place>, StoreError> {
+        self.look_up(|known| known.find_all(cid))
+    }
+
+    /// Looks something up, again where a multi-pack index turned out to be damaged.
+    fn look_up<T>(
+        &self,
+        look_up: impl Fn(&Known) -> Result<T, Arc<known::Cover>>,
+    ) -> Result<T, StoreError> {
+        loop {
+            // A name of its own, so that the lock is free before the index is dropped.
+            let found = look_up(&read(&self.known));
+            match found {
+                Ok(found) => return Ok(found),
+                Err(damaged) => self.uncover(&damaged)?,
+            }
+        }
     }
 
     /// Returns a pack that could not be read in full, and where.
     pub(crate) fn damage(&self) -> Option<(PackId, u64)> {
-        read(&self.packs).iter().find_map(|pack| Some((pack.id, pack.damaged_at()?)))
+        read(&self.known).all().iter().find_map(|pack| Some((pack.id, pack.damaged_at()?)))
     }
 
     /// Reads `len` bytes of a pack, fewer where it ends.
@@ -291,10 +311,18 @@ impl PackSet {
         bytes.map(Bytes::from).map_err(|error| StoreError::read(&pack.path, error))
     }
 
+    /// Reads and verifies a block where it was found first. None says nothing: what is wrong is
+    /// for [`Self::read_block`] to find out.
+    pub(crate) fn try_read_block(&self, cid: &Cid) -> Option<Block> {
+        let (pack, span) = self.find(cid).ok()??;
+        let section = self.read(&pack, span.offset, span.len).ok()?;
+        block_in_section(&section, cid, 0)
+    }
+
     /// Reads and verifies a block; where its copy is damaged, any other copy will do.
     pub(crate) fn read_block(&self, cid: &Cid) -> Result<Option<Block>, StoreError> {
         let mut failure = None;
-        for (pack, span) in self.find_all(cid) {
+        for (pack, span) in self.find_all(cid)? {
             match self.read(&pack, span.offset, span.len) {
                 Ok(section) => match block_in_section(&section, cid, 0) {
                     Some(block) => return Ok(Some(block)),
@@ -321,18 +349,33 @@ impl PackSet {
 
     /// Returns figures about all packs.
     pub(crate) fn figures(&self) -> PackFigures {
-        let mut figures = PackFigures::default();
+        let covered = read(&self.known).covered_packs() as u64;
+        let mut figures = PackFigures { covered, ..PackFigures::default() };
         for pack in self.all() {
             let index = read(&pack.index);
             match *index {
                 Index::Open(_) => figures.open += 1,
-                Index::Sealed(_) => figures.sealed += 1,
+                Index::Sealed(_) | Index::Covered(_) => figures.sealed += 1,
             }
             figures.blocks += index.len() as u64;
             figures.bytes += index.end();
         }
         figures
     }
+}
+
+/// Makes the cache of open files. It is one shard: of several, some would be full of the files of
+/// a folder that has fewer than fit.
+fn new_handles() -> Cache<PackId, Arc<dyn DiskFile>> {
+    #[expect(clippy::expect_used, reason = "both required options are set right here")]
+    let options = OptionsBuilder::new()
+        .shards(1)
+        .estimated_items_capacity(READ_HANDLES_MAX)
+        .weight_capacity(READ_HANDLES_MAX as u64)
+        .build()
+        .expect("both required options are set");
+    let hasher = DefaultHashBuilder::default();
+    Cache::with_options(options, UnitWeighter, hasher, DefaultLifecycle::default())
 }
 
 /// Takes the block `cid` out of the bytes of its section, which may go on behind it; none if they

@@ -73,11 +73,12 @@ pub(super) fn verified_section(
 
 /// Takes the block `cid` out of the bytes of its section; none if they are damaged.
 pub(super) fn block_in_section(section: &Bytes, cid: &Cid, buffer_bytes: usize) -> Option<Block> {
-    let prefix = Prefix::parse(section)?;
-    if prefix.cid.hash() != cid.hash() || prefix.section_bytes > section.len() {
+    let prefix = car::parse_section_prefix(section).ok()?;
+    let end = prefix.prefix_len.checked_add(usize::try_from(prefix.data_len).ok()?)?;
+    if prefix.cid.hash() != cid.hash() || end > section.len() {
         return None;
     }
-    let data = section.slice(prefix.bytes.len()..prefix.section_bytes);
+    let data = section.slice(prefix.prefix_len..end);
     let data = crate::cache::owned(data, buffer_bytes);
     UnverifiedBlock { cid: *cid, data }.verify().ok()
 }

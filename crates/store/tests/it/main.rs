@@ -13,6 +13,7 @@ mod formats;
 #[cfg(target_os = "linux")]
 mod image;
 mod kill;
+mod midx;
 mod model;
 mod packs;
 mod races;

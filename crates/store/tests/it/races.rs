@@ -2,10 +2,11 @@
 //!
 //! Nothing here is left to chance: a test holds one step back until the others are done.
 
+use std::fmt;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -113,6 +114,78 @@ fn a_slow_put_holds_up_no_other_process() {
     });
     commit(&slow, vec![]);
     assert_here(&other, &[block(1, 100), block(2, 100)]);
+}
+
+#[test]
+fn a_pack_that_another_process_filled_before_its_maker_locked_it_is_left_alone() {
+    let disk = MemDisk::new();
+    drop(open(&disk, 2));
+    let theirs = [block(1, 400), block(2, 900)];
+    let intruder = {
+        let (disk, theirs) = (disk.clone(), theirs.clone());
+        move || {
+            let other = open(&disk, 2);
+            other.put(&theirs).unwrap();
+            commit(&other, vec![delta(1)]);
+            other.close().unwrap();
+        }
+    };
+    let intruded =
+        IntrudedDisk { inner: disk.process(), intruder: Mutex::new(Some(Box::new(intruder))) };
+    let store = Store::open(Arc::new(intruded), root(), options(1)).unwrap();
+    let ours = [block(3, 500), block(4, 300)];
+    store.put(&ours).unwrap();
+    commit(&store, vec![delta(2)]);
+    for store in [store, open(&disk, 3)] {
+        assert_here(&store, &theirs);
+        assert_here(&store, &ours);
+        assert_eq!(store.fsck(&mut |_| {}).unwrap().damage, []);
+    }
+}
+
+/// A disk on which another process comes in between when the first pack was created.
+struct IntrudedDisk {
+    inner: MemDisk,
+    /// Taken when it is its turn.
+    intruder: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+}
+
+impl fmt::Debug for IntrudedDisk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+impl Disk for IntrudedDisk {
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Box<dyn DiskFile>> {
+        let file = self.inner.open(path, mode)?;
+        let is_new_pack =
+            mode == OpenMode::CreateNew && path.extension().is_some_and(|e| e == "car");
+        if is_new_pack && let Some(intruder) = self.intruder.lock().unwrap().take() {
+            intruder();
+        }
+        Ok(file)
+    }
+
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        self.inner.create_dir(path)
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<String>> {
+        self.inner.list(path)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.inner.remove(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.inner.rename(from, to)
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        self.inner.sync_dir(path)
+    }
 }
 
 /// Holds up writes to packs while it is shut.
