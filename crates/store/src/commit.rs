@@ -5,7 +5,8 @@
 //! others; whatever arrives meanwhile waits for the next leader. The order is
 //!
 //! 1. sync this process's pack, if it has bytes that are not durable;
-//! 2. take the log's lock, and read what other processes appended;
+//! 2. take the log's lock, and read what other processes appended; where packs were retired since
+//!    it was made sure of what a hold has put, unlock, bring blocks to safety, and begin again;
 //! 3. hold each commit's expectation against the log;
 //! 4. set the mark, write all records at once, sync the segment, clear the mark;
 //! 5. release the lock, and only then acknowledge.
@@ -13,9 +14,11 @@
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use crate::error::{CommitError, StoreError};
+use crate::hold::{Hold, Holds};
 use crate::locked::lock;
 use crate::log::{Body, Draft, Extent, LogFolder, LogLock, Lsn, Payload, Tail, append};
-use crate::pack::{PackSet, PackWriter};
+use crate::pack::{PackSet, PackWriter, Pending};
+use crate::rescue::rescue;
 
 /// What a commit expects of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +34,63 @@ pub(crate) struct Parts<'a> {
     pub(crate) folder: &'a LogFolder,
     pub(crate) tail: &'a Mutex<Tail>,
     pub(crate) packs: &'a PackSet,
+    pub(crate) holds: &'a Holds,
     pub(crate) writer: &'a Mutex<PackWriter>,
+}
+
+impl Parts<'_> {
+    /// Reads on in the log. What it says of packs is noted before anybody can see the records.
+    pub(crate) fn follow(&self, tail: &mut Tail) -> Result<(), StoreError> {
+        let followed = tail.follow(self.folder, false);
+        self.note(tail);
+        followed
+    }
+
+    /// Reads what other processes committed, and gets to know their blocks.
+    pub(crate) fn refresh(&self) -> Result<(), StoreError> {
+        self.follow(&mut lock(self.tail))?;
+        self.packs.catch_up().or_else(|error| {
+            // A file may be gone because its pack was retired since the log was read.
+            if !error.is_absence() {
+                return Err(error);
+            }
+            self.follow(&mut lock(self.tail))?;
+            self.packs.catch_up()
+        })
+    }
+
+    /// Reads the log to its end under its lock; returns the last record, and the last that carries
+    /// a payload.
+    pub(crate) fn follow_locked(&self, log_lock: &LogLock) -> Result<(u64, Lsn), StoreError> {
+        let mut tail = lock(self.tail);
+        let followed = tail.follow_locked(self.folder, log_lock);
+        self.note(&mut tail);
+        followed.map(|()| (tail.last(), tail.visible()))
+    }
+
+    /// Appends records that announce what is `pending`, and gives up the log's lock.
+    pub(crate) fn append(
+        &self,
+        mut log_lock: LogLock,
+        pending: &Pending,
+        (drafts, bodies): (Vec<Draft>, Vec<Body>),
+    ) -> Result<(), StoreError> {
+        append(self.folder, &mut log_lock, self.tail, drafts, bodies)?;
+        self.packs.announce(&pending.extents);
+        self.note(&mut lock(self.tail));
+        // A put may hold the writer for long; other processes need not wait for that.
+        drop(log_lock);
+        lock(self.writer).announced(&pending.extents);
+        Ok(())
+    }
+
+    fn note(&self, tail: &mut Tail) {
+        self.packs.announce(&tail.take_extents());
+        let retirements = tail.take_retirements();
+        if !retirements.is_empty() {
+            self.packs.retire(&retirements, self.holds.oldest());
+        }
+    }
 }
 
 /// The queue of commits of this process.
@@ -55,6 +114,7 @@ type Answer = Mutex<Option<Result<Lsn, CommitError>>>;
 /// One commit in the queue.
 #[derive(Debug)]
 struct Ticket {
+    hold: Hold,
     payloads: Vec<Payload>,
     expect: Expect,
     answer: Arc<Answer>,
@@ -93,6 +153,7 @@ impl CommitQueue {
     pub(crate) fn commit(
         &self,
         parts: &Parts<'_>,
+        hold: &Hold,
         payloads: Vec<Payload>,
         expect: Expect,
     ) -> Result<Lsn, CommitError> {
@@ -100,7 +161,8 @@ impl CommitQueue {
             Body::Payload(payload.clone()).check()?;
         }
         let answer = Arc::new(Answer::default());
-        let ticket = Ticket { payloads, expect, answer: Arc::clone(&answer) };
+        let hold = hold.clone();
+        let ticket = Ticket { hold, payloads, expect, answer: Arc::clone(&answer) };
         let mut state = lock(&self.state);
         state.waiting.push(ticket);
         state.unanswered += 1;
@@ -125,8 +187,8 @@ impl CommitQueue {
 }
 
 /// Answers all tickets.
-fn serve(parts: &Parts<'_>, tickets: Vec<Ticket>) {
-    let replies = commit_all(parts, &tickets);
+fn serve(parts: &Parts<'_>, mut tickets: Vec<Ticket>) {
+    let replies = commit_all(parts, &mut tickets);
     match replies {
         Ok(replies) => {
             for (ticket, reply) in tickets.into_iter().zip(replies) {
@@ -141,26 +203,35 @@ fn serve(parts: &Parts<'_>, tickets: Vec<Ticket>) {
     }
 }
 
-/// Makes the commits whose expectations hold; of the others returns the last record.
-fn commit_all(parts: &Parts<'_>, tickets: &[Ticket]) -> Result<Vec<Result<Lsn, Lsn>>, StoreError> {
-    let pending = lock(parts.writer).pending()?;
-    pending.sync()?;
-    let mut log_lock = LogLock::take(parts.folder)?;
-    let (last, visible) = {
-        let mut tail = lock(parts.tail);
-        tail.follow_locked(parts.folder, &log_lock)?;
-        parts.packs.announce(&tail.take_extents());
-        (tail.last(), tail.visible())
-    };
-    let plan = Plan::new(tickets, last, visible, &pending.extents, log_lock.is_dirty())?;
-    if !plan.drafts.is_empty() {
-        append(parts.folder, &mut log_lock, parts.tail, plan.drafts, plan.bodies)?;
-        parts.packs.announce(&pending.extents);
-        // A put may hold the writer for long; other processes need not wait for that.
-        drop(log_lock);
-        lock(parts.writer).announced(&pending.extents);
+/// Makes the commits whose expectations hold; of the others returns the last record. Answers
+/// those itself, and takes them out, whose blocks are gone.
+fn commit_all(
+    parts: &Parts<'_>,
+    tickets: &mut Vec<Ticket>,
+) -> Result<Vec<Result<Lsn, Lsn>>, StoreError> {
+    loop {
+        let pending = lock(parts.writer).pending(parts.packs)?;
+        pending.sync()?;
+        let log_lock = LogLock::take(parts.folder)?;
+        let (last, visible) = parts.follow_locked(&log_lock)?;
+        let last_retired = parts.packs.last_retired();
+        if tickets.iter().any(|ticket| ticket.hold.is_behind(last_retired)) {
+            drop(log_lock);
+            tickets.retain(|ticket| match rescue(parts, &ticket.hold) {
+                Ok(()) => true,
+                Err(error) => {
+                    ticket.reply(Err(error.into()));
+                    false
+                }
+            });
+            continue;
+        }
+        let plan = Plan::new(tickets, last, visible, &pending.extents, log_lock.is_dirty())?;
+        if !plan.drafts.is_empty() {
+            parts.append(log_lock, &pending, (plan.drafts, plan.bodies))?;
+        }
+        return Ok(plan.replies);
     }
-    Ok(plan.replies)
 }
 
 /// The records to append, and the answers to give when they are durable.

@@ -34,6 +34,9 @@ pub struct FsckReport {
     pub bytes: u64,
     /// Records of the log that carry something for the floors above.
     pub records: u64,
+    /// Packs that no longer count and wait for readers, or for the next collection, to be removed;
+    /// they were not read.
+    pub packs_waiting: u64,
     /// What is damaged; empty when all is well.
     pub damage: Vec<Damage>,
 }
@@ -73,7 +76,7 @@ pub(crate) fn check(
     progress: &mut dyn FnMut(FsckProgress),
 ) -> Result<FsckReport, StoreError> {
     let mut report = FsckReport::default();
-    let extents = check_log(log_folder, &mut report)?;
+    let Told { extents, retired } = check_log(log_folder, &mut report)?;
     let names = match log_folder.disk.list(packs) {
         Ok(names) => names,
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
@@ -82,6 +85,9 @@ pub(crate) fn check(
     let mut ids: Vec<PackId> =
         names.iter().filter_map(|name| PackId::parse_file_name(name)).collect();
     ids.sort_unstable();
+    let found = ids.len();
+    ids.retain(|id| !retired.contains(id));
+    report.packs_waiting = (found - ids.len()) as u64;
     check_presence(packs, &ids, &extents, &mut report);
     let mut sized = Vec::with_capacity(ids.len());
     for id in ids {
@@ -101,11 +107,15 @@ pub(crate) fn check(
     Ok(report)
 }
 
+/// What the log says of packs.
+struct Told {
+    /// How far those that count are good.
+    extents: HashMap<PackId, Extent>,
+    retired: HashSet<PackId>,
+}
+
 /// Reads the whole log and returns what it says of packs.
-fn check_log(
-    folder: &LogFolder,
-    report: &mut FsckReport,
-) -> Result<HashMap<PackId, Extent>, StoreError> {
+fn check_log(folder: &LogFolder, report: &mut FsckReport) -> Result<Told, StoreError> {
     let mut tail = Tail::default();
     match tail.follow(folder, true) {
         Ok(()) => {}
@@ -126,7 +136,10 @@ fn check_log(
             *known = extent;
         }
     }
-    Ok(extents)
+    let retired: HashSet<PackId> =
+        tail.take_retirements().into_iter().map(|retirement| retirement.pack).collect();
+    extents.retain(|id, _| !retired.contains(id));
+    Ok(Told { extents, retired })
 }
 
 /// Reports the packs that the log speaks of and that are not there.

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 pub use self::record::Payload;
 
-pub(crate) use self::reader::{Tail, records_between, stats};
+pub(crate) use self::reader::{Retirement, Tail, records_between, stats};
 pub(crate) use self::record::{Body, Draft, Extent};
 pub(crate) use self::writer::{LogLock, append};
 

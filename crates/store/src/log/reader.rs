@@ -12,6 +12,7 @@ use super::writer::is_dirty;
 use super::{LogFolder, LogLock, Lsn, Record, corrupt};
 use crate::disk::{DiskFile, OpenMode, Window};
 use crate::error::StoreError;
+use crate::pack::PackId;
 use crate::stats::LogStats;
 
 /// The bytes that are read at a time.
@@ -253,6 +254,15 @@ pub(crate) struct Tail {
     recent_from: u64,
     /// What the records said about packs, until somebody takes it.
     extents: Vec<Extent>,
+    retirements: Vec<Retirement>,
+}
+
+/// A pack that no longer counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Retirement {
+    pub(crate) pack: PackId,
+    /// The record that said so.
+    pub(crate) lsn: u64,
 }
 
 /// A decoded record.
@@ -429,7 +439,14 @@ impl Tail {
     }
 
     fn see(&mut self, lsn: u64, body: Body) {
-        let Body::Payload(payload) = body else { return };
+        let payload = match body {
+            Body::Nothing => return,
+            Body::Payload(payload) => payload,
+            Body::Retire(packs) => {
+                self.retirements.extend(packs.into_iter().map(|pack| Retirement { pack, lsn }));
+                return;
+            }
+        };
         self.visible = Lsn(lsn);
         self.records += 1;
         self.recent.push_back(Record { lsn: self.visible, payload });
@@ -476,6 +493,11 @@ impl Tail {
     /// Takes what the records said about packs since the last time.
     pub(crate) fn take_extents(&mut self) -> Vec<Extent> {
         std::mem::take(&mut self.extents)
+    }
+
+    /// Takes which packs the records retired since the last time. None of them is announced later.
+    pub(crate) fn take_retirements(&mut self) -> Vec<Retirement> {
+        std::mem::take(&mut self.retirements)
     }
 }
 

@@ -31,7 +31,7 @@ impl Span {
 
 /// A multihash in few bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Key {
+pub(crate) enum Key {
     /// A digest of the usual length, and the code of its hash, which is less than 0x80.
     Usual(u8, [u8; 32]),
     /// Any other multihash as it is written in CIDs.
@@ -39,7 +39,7 @@ pub(super) enum Key {
 }
 
 impl Key {
-    pub(super) fn of(cid: &Cid) -> Self {
+    pub(crate) fn of(cid: &Cid) -> Self {
         let hash = cid.hash();
         let code = u8::try_from(hash.code()).ok().filter(|code| *code < 0x80);
         match code.zip(<[u8; 32]>::try_from(hash.digest()).ok()) {
@@ -49,7 +49,7 @@ impl Key {
     }
 
     /// Returns the raw CID that has this multihash.
-    fn to_cid(&self) -> Option<Cid> {
+    pub(crate) fn to_cid(&self) -> Option<Cid> {
         let bytes = match self {
             Self::Usual(code, digest) => [&[1, 0x55, *code, 32], digest.as_slice()].concat(),
             Self::Other(hash) => [&[1, 0x55], hash.as_ref()].concat(),
@@ -145,9 +145,27 @@ impl OpenIndex {
             .filter_map(|(key, span)| Some((key.to_cid()?, span.offset.checked_sub(DATA_OFFSET)?)))
     }
 
+    fn blocks(&self) -> Vec<(Cid, Span)> {
+        self.spans.iter().filter_map(|(key, span)| Some((key.to_cid()?, *span))).collect()
+    }
+
     fn len(&self) -> usize {
         self.spans.len()
     }
+}
+
+/// Returns the raw CID of a multihash.
+fn raw_cid(code: u64, digest: &[u8]) -> Option<Cid> {
+    let mut bytes = vec![1, 0x55];
+    for mut number in [code, digest.len() as u64] {
+        while number >= 0x80 {
+            bytes.push(u8::try_from(number & 0x7f).unwrap_or_default() | 0x80);
+            number >>= 7;
+        }
+        bytes.push(u8::try_from(number).unwrap_or_default());
+    }
+    bytes.extend_from_slice(digest);
+    Cid::try_from(bytes).ok()
 }
 
 /// The index of a sealed pack.
@@ -172,7 +190,20 @@ impl SealedIndex {
     }
 
     fn find(&self, cid: &Cid) -> Option<Span> {
-        let offset = self.index.lookup(cid)?.checked_add(DATA_OFFSET)?;
+        self.span(self.index.lookup(cid)?)
+    }
+
+    /// Returns every block, under a raw CID, and its place.
+    fn blocks(&self) -> Vec<(Cid, Span)> {
+        let entries = self.index.iter();
+        entries
+            .filter_map(|(code, digest, offset)| Some((raw_cid(code, digest)?, self.span(offset)?)))
+            .collect()
+    }
+
+    /// Returns the section that begins at `offset` of the payload.
+    fn span(&self, offset: u64) -> Option<Span> {
+        let offset = offset.checked_add(DATA_OFFSET)?;
         if offset >= self.data_end {
             return None;
         }
@@ -197,6 +228,14 @@ impl Index {
         match self {
             Self::Open(index) => index.find(cid),
             Self::Sealed(index) => index.find(cid),
+        }
+    }
+
+    /// Returns every block, under a raw CID, and its place.
+    pub(super) fn blocks(&self) -> Vec<(Cid, Span)> {
+        match self {
+            Self::Open(index) => index.blocks(),
+            Self::Sealed(index) => index.blocks(),
         }
     }
 

@@ -9,6 +9,7 @@ mod check;
 mod format;
 mod index;
 mod reader;
+mod retired;
 mod writer;
 
 use std::collections::HashMap;
@@ -22,8 +23,8 @@ use quick_cache::sync::Cache;
 
 pub(crate) use self::check::{PackCheck, PackSize, check_pack};
 pub(crate) use self::format::PackId;
-pub(crate) use self::index::Span;
-pub(crate) use self::writer::PackWriter;
+pub(crate) use self::index::{Key, Span};
+pub(crate) use self::writer::{PackWriter, Pending};
 
 use self::index::{Index, OpenIndex, SealedIndex};
 use crate::disk::{Disk, DiskFile, OpenMode, read_vec};
@@ -53,6 +54,11 @@ impl Pack {
         read(&self.index).find(cid)
     }
 
+    /// Returns the blocks that are known in it, under raw CIDs, and their places.
+    pub(crate) fn blocks(&self) -> Vec<(Cid, Span)> {
+        read(&self.index).blocks()
+    }
+
     fn is_sealed(&self) -> bool {
         matches!(*read(&self.index), Index::Sealed(_))
     }
@@ -62,7 +68,7 @@ impl Pack {
     }
 
     /// Returns where the pack could not be read, if anywhere.
-    fn damaged_at(&self) -> Option<u64> {
+    pub(crate) fn damaged_at(&self) -> Option<u64> {
         self.look(|index| index.damaged_at).flatten()
     }
 
@@ -111,8 +117,11 @@ pub(crate) struct PackFigures {
 pub(crate) struct PackSet {
     disk: Arc<dyn Disk>,
     folder: PathBuf,
-    /// Oldest acquaintance first.
+    /// Those that count, oldest acquaintance first.
     packs: RwLock<Vec<Arc<Pack>>>,
+    /// Those that were retired while a hold of this process still needed them.
+    kept: RwLock<Vec<Arc<Pack>>>,
+    /// Held for moments; whoever changes one of the lists above because of it does so under it.
     announced: Mutex<Announced>,
     /// Held while packs are brought up to what was announced, so that whoever waits for it finds
     /// the work of the one before done.
@@ -126,6 +135,12 @@ struct Announced {
     extents: HashMap<PackId, Extent>,
     /// Packs that have not been brought up to it yet.
     behind: Vec<PackId>,
+    /// Packs that no longer count, and the numbers of the records that said so.
+    retired: HashMap<PackId, u64>,
+    /// The greatest of these numbers.
+    last_retired: u64,
+    /// Whether anything is kept of retired packs besides their names.
+    is_keeping: bool,
 }
 
 impl PackSet {
@@ -135,6 +150,7 @@ impl PackSet {
             disk,
             folder,
             packs: RwLock::default(),
+            kept: RwLock::default(),
             announced: Mutex::default(),
             catching_up: Mutex::default(),
             handles: Cache::new(READ_HANDLES_MAX),
@@ -149,6 +165,9 @@ impl PackSet {
         }
         let mut announced = lock(&self.announced);
         for extent in extents {
+            if announced.retired.contains_key(&extent.pack) {
+                continue;
+            }
             let known = announced.extents.entry(extent.pack).or_insert(*extent);
             if known.len <= extent.len {
                 *known = *extent;
@@ -157,7 +176,7 @@ impl PackSet {
         }
     }
 
-    fn extent(&self, id: PackId) -> Option<Extent> {
+    pub(crate) fn extent(&self, id: PackId) -> Option<Extent> {
         lock(&self.announced).extents.get(&id).copied()
     }
 
@@ -195,7 +214,12 @@ impl PackSet {
             return Ok(());
         }
         let refused = |error| StoreError::read(&pack.path, error);
-        let file = self.handle(&pack).map_err(refused)?;
+        let file = match self.handle(&pack) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.is_retired(id) => {
+                return Ok(());
+            }
+            opened => opened.map_err(refused)?,
+        };
         pack.grow(|index| reader::scan(index, file.as_ref(), &extent)).map_err(refused)
     }
 
@@ -212,7 +236,8 @@ impl PackSet {
         ids.extend(lock(&self.announced).extents.keys());
         ids.sort_unstable();
         ids.dedup();
-        ids.into_iter().filter(|id| self.pack(*id).is_none()).try_for_each(|id| self.load(id))
+        let is_new = |id: &PackId| self.pack(*id).is_none() && !self.is_retired(*id);
+        ids.into_iter().filter(is_new).try_for_each(|id| self.load(id))
     }
 
     /// Gets to know one pack. One that the log speaks of and that is not there counts as damaged
@@ -223,7 +248,7 @@ impl PackSet {
         let index = match self.disk.open(&path, OpenMode::Read) {
             Ok(file) => reader::load(file.as_ref(), &path, extent.as_ref())?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let Some(extent) = extent else { return Ok(()) };
+                let Some(extent) = extent.filter(|_| !self.is_retired(id)) else { return Ok(()) };
                 Index::Open(OpenIndex::missing(&extent))
             }
             Err(error) => return Err(StoreError::read(&path, error)),
@@ -241,32 +266,37 @@ impl PackSet {
     }
 
     /// Makes the names of all packs durable.
-    fn sync_names(&self) -> Result<(), StoreError> {
+    pub(crate) fn sync_names(&self) -> Result<(), StoreError> {
         let synced = self.disk.sync_dir(&self.folder);
         synced.map_err(|error| StoreError::change(&self.folder, "sync", error))
     }
 
     fn add(&self, pack: Arc<Pack>) {
-        write(&self.packs).push(pack);
+        let mut announced = lock(&self.announced);
+        let is_retired = announced.retired.contains_key(&pack.id);
+        announced.is_keeping |= is_retired;
+        write(if is_retired { &self.kept } else { &self.packs }).push(pack);
     }
 
     fn pack(&self, id: PackId) -> Option<Arc<Pack>> {
-        read(&self.packs).iter().find(|pack| pack.id == id).cloned()
+        let find =
+            |packs: &RwLock<Vec<Arc<Pack>>>| read(packs).iter().find(|pack| pack.id == id).cloned();
+        find(&self.packs).or_else(|| find(&self.kept))
     }
 
-    /// Returns all packs.
-    fn all(&self) -> Vec<Arc<Pack>> {
+    /// Returns all packs that count.
+    pub(crate) fn all(&self) -> Vec<Arc<Pack>> {
         read(&self.packs).clone()
     }
 
-    /// Returns a place where the block is, in the pack that was met last.
+    /// Returns a place where the block is, in the pack that was met last of those that count.
     pub(crate) fn find(&self, cid: &Cid) -> Option<(Arc<Pack>, Span)> {
         let packs = read(&self.packs);
         packs.iter().rev().find_map(|pack| Some((Arc::clone(pack), pack.find(cid)?)))
     }
 
-    /// Returns every place where the block is.
-    fn find_all(&self, cid: &Cid) -> Vec<(Arc<Pack>, Span)> {
+    /// Returns every place where the block is in packs that count.
+    pub(crate) fn find_all(&self, cid: &Cid) -> Vec<(Arc<Pack>, Span)> {
         let packs = read(&self.packs);
         packs.iter().rev().filter_map(|pack| Some((Arc::clone(pack), pack.find(cid)?))).collect()
     }
@@ -284,8 +314,21 @@ impl PackSet {
 
     /// Reads and verifies a block; where its copy is damaged, any other copy will do.
     pub(crate) fn read_block(&self, cid: &Cid) -> Result<Option<Block>, StoreError> {
+        self.read_from(cid, self.find_all(cid).into_iter().chain(self.find_kept(cid)))
+    }
+
+    /// Reads and verifies a block in the packs that count.
+    pub(crate) fn read_counted(&self, cid: &Cid) -> Result<Option<Block>, StoreError> {
+        self.read_from(cid, self.find_all(cid).into_iter())
+    }
+
+    fn read_from(
+        &self,
+        cid: &Cid,
+        places: impl Iterator<Item = (Arc<Pack>, Span)>,
+    ) -> Result<Option<Block>, StoreError> {
         let mut failure = None;
-        for (pack, span) in self.find_all(cid) {
+        for (pack, span) in places {
             match self.read(&pack, span.offset, span.len) {
                 Ok(section) => match block_in_section(&section, cid, 0) {
                     Some(block) => return Ok(Some(block)),

@@ -250,8 +250,10 @@ impl PackWriter {
     }
 
     /// Returns what the next commit has to make durable.
-    pub(crate) fn pending(&self) -> Result<Pending, StoreError> {
+    pub(crate) fn pending(&mut self, packs: &PackSet) -> Result<Pending, StoreError> {
         self.check_open()?;
+        // Others may have adopted a sealed pack, announced it, and collected it since.
+        self.unannounced.retain(|extent| !packs.is_retired(extent.pack));
         let poisoned = self.own.iter().find(|own| own.file.is_poisoned());
         if let Some(own) = self.failed.first().or(poisoned) {
             return Err(own.file.poisoned());
@@ -315,6 +317,9 @@ impl PackWriter {
         loop {
             let id = PackId::derive(self.seed, self.names_given);
             self.names_given = self.names_given.wrapping_add(1);
+            if packs.is_retired(id) {
+                continue;
+            }
             let pack = Pack::new(id, &packs.folder, Index::Open(OpenIndex::default()));
             let refused = |error| StoreError::change(&pack.path, "create", error);
             let file = match packs.disk.open(&pack.path, OpenMode::CreateNew) {
@@ -357,6 +362,9 @@ impl PackWriter {
                 continue;
             }
             refresh()?;
+            if packs.is_retired(pack.id) {
+                continue;
+            }
             if let Some(own) = self.take_over(packs, &pack, file)? {
                 return Ok(Some(own));
             }

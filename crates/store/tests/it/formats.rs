@@ -12,7 +12,7 @@ use cidlake_block::{Block, Cid, Codec, UnverifiedBlock};
 use cidlake_store::disk::{Disk, MemDisk, OpenMode};
 use cidlake_store::{Options, Payload, Store};
 
-use crate::support::{assert_here, block, commit, delta, open, payloads, root};
+use crate::support::{assert_here, block, commit, delta, hold, open, payloads, root};
 
 /// The files of the lake and their fixtures: a sealed pack, an open one, and a segment with every
 /// kind of record.
@@ -89,9 +89,9 @@ fn written() -> MemDisk {
         seed: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15],
     };
     let store = Store::open(Arc::new(disk.process()), root(), options).unwrap();
-    store.put(&blocks()).unwrap();
+    store.put(&hold(&store), &blocks()).unwrap();
     commit(&store, records());
-    store.put(&[last_block()]).unwrap();
+    store.put(&hold(&store), &[last_block()]).unwrap();
     commit(&store, vec![]);
     store.close().unwrap();
     disk
@@ -135,7 +135,7 @@ fn the_fixtures_are_read_and_gone_on_with() {
     let report = store.fsck(&mut |_| {}).unwrap();
     assert_eq!((report.blocks, report.records, report.damage), (6, 4, vec![]));
 
-    store.put(&[block(6, 100)]).unwrap();
+    store.put(&hold(&store), &[block(6, 100)]).unwrap();
     commit(&store, vec![delta(2)]);
     let other = open(&disk, 3);
     assert_eq!(payloads(&other), [records(), vec![delta(2)]].concat());

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use cidlake_block::{Block, Cid, Codec};
 use cidlake_store::disk::{Disk, Faults, FaultyDisk, MemDisk};
-use cidlake_store::{CommitError, Expect, Lsn, Options, Payload, Store, StoreError};
+use cidlake_store::{CommitError, Expect, Hold, Lsn, Options, Payload, Store, StoreError};
 
 pub fn root() -> &'static Path {
     Path::new("/lake")
@@ -34,6 +34,10 @@ pub fn faulty(disk: &MemDisk, options: Options) -> (Faults, Store) {
     (faulty.faults(), Store::open(Arc::new(faulty), root(), options).unwrap())
 }
 
+pub fn hold(store: &Store) -> Hold {
+    store.hold().unwrap()
+}
+
 pub fn try_open(disk: Arc<dyn Disk>, seed: u8) -> Result<Store, StoreError> {
     Store::open(disk, root(), options(seed))
 }
@@ -59,7 +63,7 @@ pub fn payloads(store: &Store) -> Vec<Payload> {
 }
 
 pub fn commit(store: &Store, payloads: Vec<Payload>) -> Lsn {
-    store.commit(payloads, Expect::Any).unwrap()
+    store.commit(&hold(&store), payloads, Expect::Any).unwrap()
 }
 
 pub fn assert_here(store: &Store, blocks: &[Block]) {
@@ -84,10 +88,10 @@ impl Promises {
     /// Puts and commits; returns false when the store failed, which leaves the commit open.
     pub fn store(&mut self, store: &Store, blocks: Vec<Block>, payloads: Vec<Payload>) -> bool {
         assert!(self.open.is_none());
-        let done = store
-            .put(&blocks)
-            .map_err(CommitError::from)
-            .and_then(|_| store.commit(payloads.clone(), Expect::Any));
+        let done = store.hold().map_err(CommitError::from).and_then(|hold| {
+            store.put(&hold, &blocks)?;
+            store.commit(&hold, payloads.clone(), Expect::Any)
+        });
         match done {
             Ok(_) => {
                 self.payloads.extend(payloads);

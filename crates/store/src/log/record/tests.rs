@@ -72,6 +72,7 @@ fn every_kind_comes_back() {
         (1, Body::Payload(Payload::Delta { delta: cid })),
         (2, Body::Payload(Payload::Pin { cid, name: None })),
         (3, Body::Payload(Payload::Unpin { cid })),
+        (4, Body::Retire(vec![sample().1.pack])),
     ];
     for (kind, body) in kinds {
         let record = RawRecord::place(Draft::new(&body, &[], false).unwrap(), 1, 1, 0, 0);
