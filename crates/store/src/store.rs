@@ -12,6 +12,7 @@ use crate::commit::{CommitQueue, Expect, Parts};
 use crate::disk::{Disk, OpenMode};
 use crate::error::{CommitError, StoreError};
 use crate::fsck::{self, FsckProgress, FsckReport};
+use crate::gc::{self, GcOptions, GcProgress, GcReport, Liveness};
 use crate::hold::{Hold, Holds};
 use crate::locked::lock;
 use crate::log::{self, LogFolder, Lsn, Payload, Record, Tail, records_between};
@@ -273,7 +274,7 @@ impl Store {
         self.queue.commit(&self.parts(), hold, records, expect)
     }
 
-    fn parts(&self) -> Parts<'_> {
+    pub(crate) fn parts(&self) -> Parts<'_> {
         Parts {
             folder: &self.log_folder,
             tail: &self.tail,
@@ -320,6 +321,26 @@ impl Store {
         // What is retired from now on stays until it was read.
         let _hold = self.hold()?;
         fsck::check(&self.log_folder, &self.root.join("packs"), progress)
+    }
+
+    /// Collects garbage: retires packs in which little or nothing is live, after copying what is,
+    /// and removes their files, and those of packs retired earlier, as far as no other hold, here
+    /// or elsewhere, is older. `hold` itself keeps none of them. `alive` has marked what the
+    /// records up to the hold's keep alive; it sees what is committed meanwhile.
+    ///
+    /// # Errors
+    /// Those of `alive`; `ReadOnly`, `NoSpace` and other refusals of the disk. Nothing is lost
+    /// then, and the next run goes on.
+    pub fn gc<L: Liveness>(
+        &self,
+        hold: &Hold,
+        alive: &mut L,
+        options: GcOptions,
+        progress: &mut dyn FnMut(GcProgress),
+    ) -> Result<GcReport, L::Error> {
+        self.check_open()?;
+        self.check_hold(hold);
+        gc::collect(self, hold, alive, options, progress)
     }
 
     /// Returns figures about the store as this process knows it.

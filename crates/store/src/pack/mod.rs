@@ -22,7 +22,7 @@ use cidlake_block::{Block, Cid};
 use quick_cache::sync::Cache;
 
 pub(crate) use self::check::{PackCheck, PackSize, check_pack};
-pub(crate) use self::format::PackId;
+pub(crate) use self::format::{PackId, SECTIONS_OFFSET};
 pub(crate) use self::index::{Key, Span};
 pub(crate) use self::writer::{PackWriter, Pending};
 
@@ -63,7 +63,8 @@ impl Pack {
         matches!(*read(&self.index), Index::Sealed(_))
     }
 
-    fn end(&self) -> u64 {
+    /// Where the known blocks end, in bytes from the start of the file.
+    pub(crate) fn end(&self) -> u64 {
         read(&self.index).end()
     }
 
@@ -342,6 +343,13 @@ impl PackSet {
             (None, Some((pack, offset))) => Err(corrupt(cid, pack, offset)),
             (None, None) => Ok(None),
         }
+    }
+
+    /// Returns the size of a pack's file in bytes.
+    pub(crate) fn file_bytes(&self, id: PackId) -> Result<u64, StoreError> {
+        let path = self.path(id);
+        let size = self.disk.open(&path, OpenMode::Read).and_then(|file| file.size());
+        size.map_err(|error| StoreError::read(&path, error))
     }
 
     fn handle(&self, pack: &Pack) -> io::Result<Arc<dyn DiskFile>> {

@@ -268,6 +268,25 @@ impl PackWriter {
         Ok(pending)
     }
 
+    /// Returns the pack that is appended to.
+    pub(crate) fn own_id(&self) -> Option<PackId> {
+        self.own.as_ref().map(|own| own.pack.id)
+    }
+
+    /// Returns the size over which a pack is sealed, in bytes.
+    pub(crate) fn pack_bytes_max(&self) -> u64 {
+        self.pack_bytes_max
+    }
+
+    /// Lets go of the pack that is appended to, if it is this one and a commit has announced all of
+    /// it; returns whether it did.
+    pub(crate) fn let_go(&mut self, id: PackId) -> bool {
+        let own = self.own.take_if(|own| {
+            own.pack.id == id && own.announced == own.pack.end() && !own.file.is_poisoned()
+        });
+        own.is_some()
+    }
+
     /// Takes note that a commit announced `extents`.
     pub(crate) fn announced(&mut self, extents: &[Extent]) {
         for extent in extents {

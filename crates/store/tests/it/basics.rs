@@ -152,12 +152,14 @@ fn a_newer_format_is_refused() {
 fn a_closed_store_says_so() {
     let disk = MemDisk::new();
     let store = open(&disk, 1);
+    let hold = hold(&store);
     store.close().unwrap();
     store.close().unwrap();
+    assert!(matches!(store.hold(), Err(StoreError::Closed)));
     assert!(matches!(store.get(block(1, 1).cid()), Err(StoreError::Closed)));
-    assert!(matches!(store.put(&hold(&store), &[]), Err(StoreError::Closed)));
+    assert!(matches!(store.put(&hold, &[]), Err(StoreError::Closed)));
     assert!(matches!(
-        store.commit(&hold(&store), vec![], Expect::Any),
+        store.commit(&hold, vec![], Expect::Any),
         Err(CommitError::Store(StoreError::Closed))
     ));
 }

@@ -135,12 +135,13 @@ fn the_pack_of_a_dead_process_is_adopted_with_what_it_left() {
     let dead = disk.process();
     let store = Store::open(Arc::new(dead.clone()), root(), options(1)).unwrap();
     let (kept, left, torn) = (block(1, 300), block(2, 300), block(3, 300));
+    let held = hold(&store);
     store.put(&hold(&store), std::slice::from_ref(&kept)).unwrap();
     commit(&store, vec![delta(1)]);
     store.put(&hold(&store), std::slice::from_ref(&left)).unwrap();
     store.put(&hold(&store), std::slice::from_ref(&torn)).unwrap();
     dead.kill();
-    assert!(store.put(&hold(&store), &[block(4, 10)]).is_err());
+    assert!(store.put(&held, &[block(4, 10)]).is_err());
     let name = packs(&disk)[0].clone();
     let path = root().join("packs").join(&name);
     let whole = disk.content(&path).unwrap();

@@ -72,7 +72,7 @@ fn a_pack_that_cannot_be_synced_is_replaced_by_the_next_put() {
 
 #[test]
 fn every_single_failure_leaves_a_store_that_keeps_its_promises() {
-    for at in 0..400 {
+    for at in 0..2000 {
         let disk = MemDisk::new();
         let faulty = FaultyDisk::new(Arc::new(disk.process()));
         let faults = faulty.faults();
@@ -112,14 +112,15 @@ fn a_full_disk_loses_nothing_and_is_got_over() {
         faults.limit_space(Some(space));
         for round in 2..20 {
             let blocks = vec![block(round, 500)];
-            let put = store.put(&hold(&store), &blocks);
+            let hold = hold(&store);
+            let put = store.put(&hold, &blocks);
             if let Err(error) = &put {
                 assert!(matches!(error, StoreError::NoSpace { .. }), "{error:?}");
             }
             let payloads = vec![delta(round)];
             match put
                 .map_err(CommitError::from)
-                .and_then(|_| store.commit(&hold(&store), payloads.clone(), Expect::Any))
+                .and_then(|_| store.commit(&hold, payloads.clone(), Expect::Any))
             {
                 Ok(_) => {
                     promises.payloads.extend(payloads);

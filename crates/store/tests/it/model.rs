@@ -132,10 +132,13 @@ fn crash(disk: &MemDisk, model: &mut Model, seed: u64, after: u64) {
     faults.fail_from(faults.operations() + after);
     let block = block(77_000_000 + model.next, 700);
     let before = model.records.len();
-    let stored = store.put(&hold(&store), std::slice::from_ref(&block)).is_ok();
     model.next += 1;
     let payloads = [(); 2].map(|()| Payload::Delta { delta: *block.cid() }).to_vec();
-    let committed = stored && store.commit(&hold(&store), payloads.clone(), Expect::Any).is_ok();
+    let done = store.hold().map_err(CommitError::from).and_then(|hold| {
+        store.put(&hold, std::slice::from_ref(&block))?;
+        store.commit(&hold, payloads.clone(), Expect::Any)
+    });
+    let committed = done.is_ok();
     drop(store);
     disk.crash(seed);
     let survivor = Store::open(Arc::new(disk.process()), root(), options(0x71)).unwrap();
