@@ -1,12 +1,16 @@
 //! What the tests share: a small lake, blocks made from numbers, and the record of what was
 //! promised.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
 use cidlake_block::{Block, Cid, Codec};
 use cidlake_store::disk::{Disk, Faults, FaultyDisk, MemDisk};
-use cidlake_store::{CommitError, Expect, Hold, Lsn, Options, Payload, Store, StoreError};
+use cidlake_store::{
+    CommitError, Expect, GcOptions, GcReport, Hold, Liveness, Lsn, Options, Payload, Record, Store,
+    StoreError,
+};
 
 pub fn root() -> &'static Path {
     Path::new("/lake")
@@ -123,4 +127,78 @@ impl Promises {
         assert_eq!(report.damage, []);
         assert_eq!(report.records, found.len() as u64);
     }
+}
+
+/// Keeps alive what pins name: multihashes.
+#[derive(Debug, Default)]
+pub struct Pinned(HashSet<Vec<u8>>);
+
+impl Pinned {
+    /// Marks what the records keep of which a hold says that they are the last.
+    pub fn at(store: &Store, hold: &Hold) -> Self {
+        let mut pinned = Self::default();
+        for record in store.records_after(Lsn(0)).unwrap() {
+            match record.payload {
+                _ if record.lsn > hold.lsn() => {}
+                Payload::Pin { cid, .. } => {
+                    pinned.0.insert(cid.hash().to_bytes());
+                }
+                Payload::Unpin { cid } => {
+                    pinned.0.remove(&cid.hash().to_bytes());
+                }
+                Payload::Delta { .. } => {}
+            }
+        }
+        pinned
+    }
+}
+
+impl Liveness for Pinned {
+    type Error = StoreError;
+
+    fn update(&mut self, records: &[Record]) -> Result<(), StoreError> {
+        for record in records {
+            if let Payload::Pin { cid, .. } = &record.payload {
+                self.0.insert(cid.hash().to_bytes());
+            }
+        }
+        Ok(())
+    }
+
+    fn is_live(&self, cid: &Cid) -> bool {
+        self.0.contains(&cid.hash().to_bytes())
+    }
+}
+
+pub fn pin(block: &Block) -> Payload {
+    Payload::Pin { cid: *block.cid(), name: None }
+}
+
+pub fn unpin(block: &Block) -> Payload {
+    Payload::Unpin { cid: *block.cid() }
+}
+
+/// Puts and pins, as one operation.
+pub fn keep(store: &Store, blocks: &[Block]) {
+    let hold = hold(store);
+    store.put(&hold, blocks).unwrap();
+    store.commit(&hold, blocks.iter().map(pin).collect(), Expect::Any).unwrap();
+}
+
+/// Collects all but what is pinned.
+pub fn try_gc(store: &Store, options: GcOptions) -> Result<GcReport, StoreError> {
+    let hold = store.hold()?;
+    let mut alive = Pinned::at(store, &hold);
+    store.gc(&hold, &mut alive, options, &mut |_| {})
+}
+
+pub fn gc(store: &Store) -> GcReport {
+    try_gc(store, GcOptions::default()).unwrap()
+}
+
+/// The names of all packs.
+pub fn pack_names(disk: &MemDisk) -> Vec<String> {
+    let mut names = disk.list(&root().join("packs")).unwrap();
+    names.sort();
+    names
 }
