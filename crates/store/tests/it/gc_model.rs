@@ -170,7 +170,7 @@ impl World {
     fn gc(&mut self, process: usize, share: u32) {
         let store = &self.processes[process].store;
         let hold = store.hold().unwrap();
-        let mut alive = Pinned::at(store, &hold);
+        let mut alive = Pinned::at(store, &hold).unwrap();
         let options = GcOptions { dry_run: false, live_share_min_percent: share };
         let report = store.gc(&hold, &mut alive, options, &mut |_| {}).unwrap();
         assert_eq!(report.damaged, []);

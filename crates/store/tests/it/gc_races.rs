@@ -331,7 +331,7 @@ struct Disturbed<'a> {
 impl<'a> Disturbed<'a> {
     fn at(store: &Store, hold: &Hold, disturb: impl FnMut(u32) + 'a) -> Self {
         let disturb: Box<dyn FnMut(u32) + 'a> = Box::new(disturb);
-        let pinned = Pinned::at(store, hold);
+        let pinned = Pinned::at(store, hold).unwrap();
         Self { pinned, updates: 0, asked: Cell::new(0), disturb: RefCell::new(disturb) }
     }
 }

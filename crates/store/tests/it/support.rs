@@ -135,9 +135,9 @@ pub struct Pinned(HashSet<Vec<u8>>);
 
 impl Pinned {
     /// Marks what the records keep of which a hold says that they are the last.
-    pub fn at(store: &Store, hold: &Hold) -> Self {
+    pub fn at(store: &Store, hold: &Hold) -> Result<Self, StoreError> {
         let mut pinned = Self::default();
-        for record in store.records_after(Lsn(0)).unwrap() {
+        for record in store.records_after(Lsn(0))? {
             match record.payload {
                 _ if record.lsn > hold.lsn() => {}
                 Payload::Pin { cid, .. } => {
@@ -149,7 +149,7 @@ impl Pinned {
                 Payload::Delta { .. } => {}
             }
         }
-        pinned
+        Ok(pinned)
     }
 }
 
@@ -188,7 +188,7 @@ pub fn keep(store: &Store, blocks: &[Block]) {
 /// Collects all but what is pinned.
 pub fn try_gc(store: &Store, options: GcOptions) -> Result<GcReport, StoreError> {
     let hold = store.hold()?;
-    let mut alive = Pinned::at(store, &hold);
+    let mut alive = Pinned::at(store, &hold)?;
     store.gc(&hold, &mut alive, options, &mut |_| {})
 }
 
