@@ -236,30 +236,42 @@ impl Holds {
     /// Returns the oldest lease of all other processes, [`NOTHING_HELD`] where there is none.
     /// Those of dead processes are removed if `may_remove`.
     pub(crate) fn oldest_elsewhere(&self, may_remove: bool) -> Result<u64, StoreError> {
+        let leases = self.leases_elsewhere(may_remove)?;
+        Ok(leases.into_iter().map(|(_, lsn)| lsn).min().unwrap_or(NOTHING_HELD))
+    }
+
+    /// Returns the leases of all other live processes: names of files, and what stands in them.
+    pub(crate) fn leases_elsewhere(
+        &self,
+        may_remove: bool,
+    ) -> Result<Vec<(String, u64)>, StoreError> {
         let own = lock(&self.state).lease.as_ref().map(|lease| lease.path.clone());
-        let names = match self.disk.list(&self.folder) {
+        let mut names = match self.disk.list(&self.folder) {
             Ok(names) => names,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(StoreError::read(&self.folder, error)),
         };
-        let mut oldest = NOTHING_HELD;
-        for name in names.iter().filter(|name| lease::is_lease(name)) {
-            let path = self.folder.join(name);
+        names.sort_unstable();
+        let mut leases = Vec::new();
+        for name in names.into_iter().filter(|name| lease::is_lease(name)) {
+            let path = self.folder.join(&name);
             if Some(&path) != own.as_ref() {
                 let found = self.read_lease(&path, may_remove);
-                oldest = oldest.min(found.map_err(|error| StoreError::read(&path, error))?);
+                let found = found.map_err(|error| StoreError::read(&path, error))?;
+                leases.extend(found.map(|lsn| (name, lsn)));
             }
         }
-        Ok(oldest)
+        Ok(leases)
     }
 
-    fn read_lease(&self, path: &Path, may_remove: bool) -> io::Result<u64> {
+    /// Reads a lease; `None` when its process is dead.
+    fn read_lease(&self, path: &Path, may_remove: bool) -> io::Result<Option<u64>> {
         let file = match self.disk.open(path, OpenMode::Read) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(NOTHING_HELD),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             opened => opened?,
         };
         if !file.try_lock()? {
-            return Ok(lease::parse(&read_vec(file.as_ref(), 0, LEASE_BYTES + 1)?));
+            return Ok(Some(lease::parse(&read_vec(file.as_ref(), 0, LEASE_BYTES + 1)?)));
         }
         if may_remove {
             // Under its lock, so that its maker, if it still comes to lock it, finds it gone. Where
@@ -267,7 +279,7 @@ impl Holds {
             let _removed = self.disk.remove(path);
         }
         file.unlock()?;
-        Ok(NOTHING_HELD)
+        Ok(None)
     }
 }
 

@@ -14,6 +14,7 @@ use crate::error::{CommitError, StoreError};
 use crate::fsck::{self, FsckProgress, FsckReport};
 use crate::gc::{self, GcOptions, GcProgress, GcReport, Liveness};
 use crate::hold::{Hold, Holds};
+use crate::lease::NOTHING_HELD;
 use crate::locked::lock;
 use crate::log::{self, LogFolder, Lsn, Payload, Record, Tail, records_between};
 use crate::pack::{PackSet, PackWriter};
@@ -321,6 +322,16 @@ impl Store {
         // What is retired from now on stays until it was read.
         let _hold = self.hold()?;
         fsck::check(&self.log_folder, &self.root.join("packs"), progress)
+    }
+
+    /// Returns the leases of other live processes: the names of their files in `leases/`, and the
+    /// record of the oldest hold of each; `None` where a process has none.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn leases_elsewhere(&self) -> Result<Vec<(String, Option<Lsn>)>, StoreError> {
+        let leases = self.holds.leases_elsewhere(false)?.into_iter();
+        Ok(leases.map(|(name, lsn)| (name, (lsn != NOTHING_HELD).then_some(Lsn(lsn)))).collect())
     }
 
     /// Collects garbage: retires packs in which little or nothing is live, after copying what is,

@@ -80,7 +80,7 @@ pub struct GcReport {
     pub packs_retired: u64,
     /// Packs that were retired after what is live in them had been written to another.
     pub packs_repacked: u64,
-    /// Packs that were left because another process writes to them, or was about to.
+    /// Packs that were left because somebody writes to them, or because they are damaged.
     pub packs_skipped: u64,
     /// Bytes in the packs seen that are live; a block that is there twice counts once.
     pub bytes_live: u64,

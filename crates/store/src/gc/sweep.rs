@@ -8,7 +8,7 @@
 
 use std::collections::HashSet;
 
-use cidlake_block::Cid;
+use cidlake_block::{Block, Cid};
 
 use super::measure::{Measured, measure};
 use super::plan::{self, Limits};
@@ -22,7 +22,7 @@ use crate::hold::Hold;
 use crate::lease::NOTHING_HELD;
 use crate::locked::lock;
 use crate::log::{Body, Draft, LogLock, Lsn};
-use crate::pack::{Key, Pack, PackId, Span};
+use crate::pack::{Key, Pack, PackId, Pending, Span};
 use crate::rescue::Batch;
 use crate::store::Store;
 
@@ -142,43 +142,50 @@ impl<'a> Sweep<'a> {
     ) -> Result<(), L::Error> {
         let mut victims = self.take(parts, packs)?;
         self.safe.clear();
-        let mut tries = 0;
-        while !victims.is_empty() {
+        for tries_left in (0..=TRIES_WITHOUT_LOCK).rev() {
             self.bring_to_safety(parts, &mut victims, alive, progress)?;
-            if self.dry_run || victims.is_empty() {
+            let is_done = self.dry_run || victims.is_empty();
+            if is_done || self.try_retire(parts, &mut victims, alive, tries_left, progress)? {
                 break;
             }
-            let pending = lock(parts.writer).pending(parts.packs)?;
-            pending.sync().map_err(StoreError::from)?;
-            let log_lock = LogLock::take(parts.folder)?;
-            let (_, visible) = parts.follow_locked(&log_lock)?;
-            if visible <= self.seen && parts.packs.last_retired() == self.last_retired {
-                retire(parts, log_lock, &pending, &victims)?;
-                break;
-            }
-            tries += 1;
-            if tries <= TRIES_WITHOUT_LOCK {
-                drop(log_lock);
-                self.mark(alive)?;
-                continue;
-            }
-            self.mark(alive)?;
-            self.bring_to_safety(parts, &mut victims, alive, progress)?;
-            let pending = lock(parts.writer).pending(parts.packs)?;
-            pending.sync()?;
-            retire(parts, log_lock, &pending, &victims)?;
-            break;
         }
         for victim in &victims {
             let is_empty = victim.measured.figures.bytes_live == 0;
             self.report.packs_retired += u64::from(is_empty);
             self.report.packs_repacked += u64::from(!is_empty);
         }
-        if self.dry_run {
-            Ok(())
-        } else {
-            Ok(remove_retired(parts, self.hold, &mut self.report, false)?)
+        if !self.dry_run {
+            remove_retired(parts, self.hold, &mut self.report, false)?;
         }
+        Ok(())
+    }
+
+    /// Retires `victims` unless records came that `alive` has not seen; these it sees then. With no
+    /// tries left it sees them under the log's lock, so that no more can come.
+    fn try_retire<L: Liveness>(
+        &mut self,
+        parts: &Parts<'_>,
+        victims: &mut Vec<Victim<'_>>,
+        alive: &mut L,
+        tries_left: u32,
+        progress: &mut dyn FnMut(GcProgress),
+    ) -> Result<bool, L::Error> {
+        let pending = synced_pending(parts)?;
+        let log_lock = LogLock::take(parts.folder)?;
+        let (_, visible) = parts.follow_locked(&log_lock)?;
+        if visible <= self.seen && parts.packs.last_retired() == self.last_retired {
+            retire(parts, log_lock, &pending, victims)?;
+            return Ok(true);
+        }
+        if tries_left > 0 {
+            drop(log_lock);
+            self.mark(alive)?;
+            return Ok(false);
+        }
+        self.mark(alive)?;
+        self.bring_to_safety(parts, victims, alive, progress)?;
+        retire(parts, log_lock, &synced_pending(parts)?, victims)?;
+        Ok(true)
     }
 
     /// Takes the locks of the packs that are to go.
@@ -319,7 +326,7 @@ fn read_good(
     pack: &Pack,
     span: Span,
     cid: &Cid,
-) -> Result<Option<cidlake_block::Block>, StoreError> {
+) -> Result<Option<Block>, StoreError> {
     let block = match parts.packs.read_stored(pack, span) {
         Err(error) if error.is_absence() => None,
         read => read?,
@@ -327,11 +334,18 @@ fn read_good(
     Ok(block.filter(|block| block.cid().hash() == cid.hash()))
 }
 
+/// Makes what this process wrote durable, and returns what is to be announced of it.
+fn synced_pending(parts: &Parts<'_>) -> Result<Pending, StoreError> {
+    let pending = lock(parts.writer).pending(parts.packs)?;
+    pending.sync()?;
+    Ok(pending)
+}
+
 /// Writes the record that retires `victims`, and gives up the log's lock.
 fn retire(
     parts: &Parts<'_>,
     log_lock: LogLock,
-    pending: &crate::pack::Pending,
+    pending: &Pending,
     victims: &[Victim<'_>],
 ) -> Result<(), StoreError> {
     if victims.is_empty() {

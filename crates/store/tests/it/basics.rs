@@ -226,8 +226,8 @@ fn a_real_folder_works_as_the_simulated_one_does() {
         for (number, store) in [&one, &two].into_iter().enumerate() {
             let number = round * 10 + u32::try_from(number).unwrap();
             let blocks = vec![block(number, 700), block(number + 100, 900)];
-            store.put(&hold(&store), &blocks).unwrap();
-            store.commit(&hold(&store), vec![delta(number)], Expect::Any).unwrap();
+            store.put(&hold(store), &blocks).unwrap();
+            store.commit(&hold(store), vec![delta(number)], Expect::Any).unwrap();
             all.extend(blocks);
             assert_here(&one, &all);
             assert_here(&two, &all);

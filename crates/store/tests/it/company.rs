@@ -20,7 +20,7 @@ fn processes_see_each_others_commits_and_nothing_before() {
     for round in 0..30 {
         let (writer, reader) = if round % 3 == 0 { (&two, &one) } else { (&one, &two) };
         let blocks = vec![block(round * 2, 600), block(round * 2 + 1, 50)];
-        writer.put(&hold(&writer), &blocks).unwrap();
+        writer.put(&hold(writer), &blocks).unwrap();
         assert_here(writer, &blocks);
         assert!(!reader.has(blocks[0].cid()).unwrap());
         assert!(reader.get(blocks[1].cid()).unwrap().is_none());
@@ -46,9 +46,9 @@ fn threads_of_several_processes_commit_at_once() {
             scope.spawn(move || {
                 for round in 0..25 {
                     let number = thread * 1000 + round;
-                    store.put(&hold(&store), &[block(number, 300), block(round, 80)]).unwrap();
+                    store.put(&hold(store), &[block(number, 300), block(round, 80)]).unwrap();
                     let own = vec![delta(number), delta(number + 100_000)];
-                    let last = store.commit(&hold(&store), own.clone(), Expect::Any).unwrap();
+                    let last = store.commit(&hold(store), own.clone(), Expect::Any).unwrap();
                     let found = store.records_after(Lsn(last.0 - 2)).unwrap();
                     let found: Vec<_> =
                         found.into_iter().take(2).map(|record| record.payload).collect();
@@ -86,7 +86,7 @@ fn of_two_commits_that_expect_the_same_one_is_made() {
                 while done < increments {
                     let seen = store.last_lsn().unwrap();
                     let number = u32::try_from(seen.0).unwrap();
-                    match store.commit(&hold(&store), vec![delta(number)], Expect::Last(seen)) {
+                    match store.commit(&hold(store), vec![delta(number)], Expect::Last(seen)) {
                         Ok(lsn) => {
                             assert_eq!(lsn.0, seen.0 + 1);
                             done += 1;

@@ -10,9 +10,12 @@ use std::sync::{Arc, Once};
 
 use cidlake_block::{Block, Cid, Codec, UnverifiedBlock};
 use cidlake_store::disk::{Disk, MemDisk, OpenMode};
-use cidlake_store::{Options, Payload, Store};
+use cidlake_store::{Hold, Lsn, Options, Payload, Store};
 
-use crate::support::{assert_here, block, commit, delta, hold, open, payloads, root};
+use crate::support::{
+    assert_here, block, commit, delta, gc, hold, keep, open, options, pack_names, payloads, root,
+    unpin,
+};
 
 /// The files of the lake and their fixtures: a sealed pack, an open one, and a segment with every
 /// kind of record.
@@ -21,6 +24,13 @@ const FILES: [(&str, &str); 4] = [
     ("packs/000102030405060708090a0b0c0d0e0f.car", "pack-v1.car"),
     ("packs/000102030405060708090a0b0c0d0e10.car", "pack-open-v1.car"),
     ("wal/00000000000000000001-00000001.wal", "log-v1.wal"),
+];
+
+/// The files of another lake: a segment with a record that retires a pack, and the lease of a
+/// process that holds it.
+const COLLECTED: [(&str, &str); 2] = [
+    ("wal/00000000000000000001-00000001.wal", "log-retire-v1.wal"),
+    ("leases/01010101010101010101010101010101.lease", "lease-v1.lease"),
 ];
 
 static BLESSING: Once = Once::new();
@@ -42,6 +52,10 @@ fn fixture(name: &str) -> Vec<u8> {
 fn bless() {
     let disk = written();
     fs::create_dir_all(fixture_path("")).unwrap();
+    let (collected, _hold) = collected();
+    for (path, name) in COLLECTED {
+        fs::write(fixture_path(name), collected.content(&root().join(path)).unwrap()).unwrap();
+    }
     for (path, name) in FILES {
         fs::write(fixture_path(name), disk.content(&root().join(path)).unwrap()).unwrap();
     }
@@ -95,6 +109,54 @@ fn written() -> MemDisk {
     commit(&store, vec![]);
     store.close().unwrap();
     disk
+}
+
+/// Writes the lake that the fixtures of a collection were taken from.
+fn collected() -> (MemDisk, Hold) {
+    let disk = MemDisk::new();
+    let options = Options { segment_bytes_max: 4096, ..options(1) };
+    let store = Store::open(Arc::new(disk.process()), root(), options).unwrap();
+    keep(&store, &[block(1, 300), block(2, 900)]);
+    commit(&store, vec![unpin(&block(2, 900))]);
+    assert_eq!(gc(&store).packs_repacked, 1);
+    let hold = hold(&store);
+    (disk, hold)
+}
+
+#[test]
+fn a_collected_lake_has_the_bytes_of_the_fixtures() {
+    let (disk, hold) = collected();
+    assert_eq!(hold.lsn(), Lsn(4));
+    for (path, name) in COLLECTED {
+        assert!(disk.content(&root().join(path)).unwrap() == fixture(name), "{path}");
+    }
+}
+
+#[test]
+fn the_fixtures_of_a_collected_lake_are_read() {
+    let (other, _hold) = collected();
+    let disk = MemDisk::new();
+    for folder in ["packs", "wal", "leases"] {
+        disk.create_dir(&root().join(folder)).unwrap();
+    }
+    let write = |path: &str, content: &[u8]| {
+        let file = disk.open(&root().join(path), OpenMode::CreateNew).unwrap();
+        file.write_at(0, content).unwrap();
+        file
+    };
+    write("lake.toml", &fixture("lake-v1.toml"));
+    let pack = root().join("packs").join(&pack_names(&other)[0]);
+    write(pack.strip_prefix(root()).unwrap().to_str().unwrap(), &other.content(&pack).unwrap());
+    let files = COLLECTED.map(|(path, name)| write(path, &fixture(name)));
+    let store = open(&disk, 2);
+    assert_eq!(payloads(&store).len(), 3);
+    assert_here(&store, &[block(1, 300)]);
+    assert!(!store.has(block(2, 900).cid()).unwrap());
+    assert_eq!(store.fsck(&mut |_| {}).unwrap().damage, []);
+    assert_eq!(store.leases_elsewhere().unwrap(), []);
+    assert!(files[1].try_lock().unwrap());
+    let name = COLLECTED[1].0.strip_prefix("leases/").unwrap().to_owned();
+    assert_eq!(store.leases_elsewhere().unwrap(), [(name, Some(Lsn(4)))]);
 }
 
 #[test]

@@ -125,14 +125,13 @@ fn what_is_live_moves_out_of_packs_that_are_mostly_dead() {
 fn many_small_packs_become_one() {
     let disk = MemDisk::new();
     let blocks: Vec<Block> = (0..40).map(|number| block(number, 20)).collect();
-    for (number, block) in (10..).zip(&blocks) {
-        // Held by a process until all are there, so that none adopts another's.
-        let store = open(&disk, number);
-        keep(&store, std::slice::from_ref(block));
-        std::mem::forget(store);
+    // Each process keeps its pack until all are there, so that none adopts another's.
+    let stores: Vec<Store> = (10..50).map(|seed| open(&disk, seed)).collect();
+    for (store, block) in stores.iter().zip(&blocks) {
+        keep(store, std::slice::from_ref(block));
     }
     assert_eq!(pack_names(&disk).len(), 40);
-    disk.crash(0);
+    drop(stores);
     let store = open(&disk, 2);
     let report = gc(&store);
     assert_eq!((report.packs_repacked, report.packs_retired), (40, 0));
@@ -365,7 +364,13 @@ fn leases_end_with_their_process_and_those_of_the_dead_are_removed() {
     drop((held, store));
     assert_eq!(disk.list(&folder).unwrap().len(), 1);
     let store = open(&disk, 3);
+    assert_eq!(store.leases_elsewhere().unwrap(), []);
     let report: GcReport = gc(&store);
     assert_eq!(report.bytes_waiting, 0);
-    assert_eq!(disk.list(&folder).unwrap(), ["03030303030303030303030303030303.lease"]);
+    let name = "03030303030303030303030303030303.lease".to_owned();
+    assert_eq!(disk.list(&folder).unwrap(), [name.as_str()]);
+    let other = open(&disk, 4);
+    assert_eq!(other.leases_elsewhere().unwrap(), [(name.clone(), None)]);
+    let held = hold(&store);
+    assert_eq!(other.leases_elsewhere().unwrap(), [(name, Some(held.lsn()))]);
 }

@@ -67,7 +67,7 @@ pub fn payloads(store: &Store) -> Vec<Payload> {
 }
 
 pub fn commit(store: &Store, payloads: Vec<Payload>) -> Lsn {
-    store.commit(&hold(&store), payloads, Expect::Any).unwrap()
+    store.commit(&hold(store), payloads, Expect::Any).unwrap()
 }
 
 pub fn assert_here(store: &Store, blocks: &[Block]) {
