@@ -188,7 +188,8 @@ impl Store {
         Ok(missing)
     }
 
-    /// Returns whether a block is here, without reading it.
+    /// Returns whether a block is here, without reading it: for good only if it is kept alive, or
+    /// was put or kept under a hold.
     ///
     /// # Errors
     /// When the log or a pack cannot be read.

@@ -66,12 +66,8 @@ pub(crate) fn collect<L: Liveness>(
 ) -> Result<GcReport, L::Error> {
     let parts = store.parts();
     let mut sweep = Sweep::new(store, hold, options.dry_run);
-    if !options.dry_run && !parts.holds.is_putting_besides(hold) {
-        // What this process wrote for nothing is garbage like any other, once it is announced.
-        match store.commit(hold, Vec::new(), Expect::Any) {
-            Ok(_) | Err(CommitError::Behind { .. }) => {}
-            Err(CommitError::Store(error)) => return Err(error.into()),
-        }
+    if !options.dry_run {
+        announce_own(store, hold)?;
     }
     sweep.mark(alive)?;
     parts.refresh()?;
@@ -89,9 +85,24 @@ pub(crate) fn collect<L: Liveness>(
         let packs = round.iter().filter_map(|at| census.packs.get(*at)).collect();
         sweep.round(&parts, packs, alive, progress)?;
     }
+    sweep.report_copied(progress, sweep.bytes_to_copy);
     remove_retired(&parts, hold, &mut sweep.report, options.dry_run)?;
     sweep.add_what_would_be_removed(&parts, &census.packs)?;
     Ok(sweep.report)
+}
+
+/// Announces what this process wrote for nothing, which is garbage like any other from then on;
+/// but not while somebody in it is writing for something. What it failed to sync is written anew.
+fn announce_own(store: &Store, hold: &Hold) -> Result<(), StoreError> {
+    store.put(hold, &[])?;
+    if store.parts().holds.is_putting_besides(hold) {
+        return Ok(());
+    }
+    match store.commit(hold, Vec::new(), Expect::Any) {
+        // It was said that nothing is expected.
+        Ok(_) | Err(CommitError::Behind { .. }) => Ok(()),
+        Err(CommitError::Store(error)) => Err(error),
+    }
 }
 
 impl<'a> Sweep<'a> {
@@ -120,6 +131,12 @@ impl<'a> Sweep<'a> {
         }
         let goes = rounds.iter().flatten().filter_map(|at| packs.get(*at));
         self.bytes_to_copy = goes.map(|pack| pack.figures.bytes_live).sum();
+    }
+
+    fn report_copied(&self, progress: &mut dyn FnMut(GcProgress), bytes: u64) {
+        let bytes_total = self.bytes_to_copy;
+        let bytes_done = bytes.min(bytes_total);
+        progress(GcProgress { phase: GcPhase::Copy, bytes_done, bytes_total });
     }
 
     /// Lets `alive` see the records that it has not seen.
@@ -232,9 +249,7 @@ impl<'a> Sweep<'a> {
             for (cid, span) in victim.measured.pack.blocks() {
                 if alive.is_live(&cid) && !self.is_safe(parts, &cid)? {
                     self.copy(parts, victim, (&cid, span), &mut batch)?;
-                    let bytes_done = self.report.bytes_copied.min(self.bytes_to_copy);
-                    let (phase, bytes_total) = (GcPhase::Copy, self.bytes_to_copy);
-                    progress(GcProgress { phase, bytes_done, bytes_total });
+                    self.report_copied(progress, self.report.bytes_copied);
                 }
             }
         }

@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use cidlake_block::{Block, Codec};
 use cidlake_store::disk::{Disk, FaultyDisk, MemDisk, OpenMode};
-use cidlake_store::{DamageKind, Expect, GcOptions, GcReport, Store, StoreError};
+use cidlake_store::{
+    DamageKind, Expect, GcOptions, GcPhase, GcProgress, GcReport, Store, StoreError,
+};
 
 use crate::support::{
-    assert_here, block, commit, delta, faulty, gc, hold, keep, open, options, pack_names, pin,
-    root, try_gc, unpin,
+    Pinned, assert_here, block, commit, delta, faulty, gc, hold, keep, open, options, pack_names,
+    pin, root, try_gc, unpin,
 };
 
 const DRY: GcOptions = GcOptions { dry_run: true, live_share_min_percent: 50 };
@@ -172,6 +174,48 @@ fn a_dry_run_says_what_a_run_does_and_changes_nothing() {
         assert!(done.bytes_freed + done.bytes_waiting > 0);
         assert_eq!(done.bytes_waiting > 0, held.is_some());
     }
+}
+
+#[test]
+fn progress_reaches_its_end_in_both_phases() {
+    let (disk, blocks) = lake(12, 450);
+    let store = open(&disk, 2);
+    commit(&store, blocks[1..5].iter().chain(&blocks[6..]).map(unpin).collect());
+    let hold = hold(&store);
+    let mut alive = Pinned::at(&store, &hold).unwrap();
+    let mut seen = Vec::new();
+    let options = GcOptions::default();
+    let report = store.gc(&hold, &mut alive, options, &mut |progress| seen.push(progress)).unwrap();
+    assert!(report.bytes_copied > 900);
+    let (measure, copy): (Vec<GcProgress>, Vec<GcProgress>) =
+        seen.iter().partition(|progress| progress.phase == GcPhase::Measure);
+    assert_eq!(seen, [measure.clone(), copy.clone()].concat());
+    for phase in [measure, copy] {
+        assert!(phase.is_sorted_by_key(|progress| progress.bytes_done));
+        let last = phase.last().unwrap();
+        assert_eq!(last.bytes_done, last.bytes_total);
+        assert!(last.bytes_total > 900);
+    }
+}
+
+#[test]
+fn a_process_that_failed_to_sync_its_pack_can_collect() {
+    let disk = MemDisk::new();
+    let (faults, store) = faulty(&disk, options(1));
+    let (live, dead) = (block(1, 400), block(2, 500));
+    keep(&store, &[live.clone(), dead.clone()]);
+    store.put(&hold(&store), &[block(3, 300)]).unwrap();
+    faults.fail_sync_at(faults.syncs());
+    store.commit(&hold(&store), vec![unpin(&dead)], Expect::Any).unwrap_err();
+    // The next put would bring what is only there to another pack; so does a collection.
+    gc(&store);
+    commit(&store, vec![unpin(&dead)]);
+    gc(&store);
+    assert_here(&store, std::slice::from_ref(&live));
+    let other = open(&disk, 2);
+    assert_here(&other, &[live]);
+    assert!(gone(&other, &[dead, block(3, 300)]));
+    assert_eq!(other.fsck(&mut |_| {}).unwrap().damage, []);
 }
 
 #[test]
