@@ -72,7 +72,7 @@ pub(super) fn measure<L: Liveness>(
         census.look(parts, &use_of, pack, alive)?;
         progress(GcProgress { phase: GcPhase::Measure, bytes_done, bytes_total });
     }
-    census.count_once(alive);
+    census.count_once(parts, alive)?;
     Ok(census)
 }
 
@@ -128,7 +128,7 @@ impl Census {
         let is_free = may_go
             && pack.damaged_at().is_none()
             && (is_own || try_lock(parts, pack.id)?.is_some());
-        let bytes_live = live_bytes(&pack, alive, |_| true);
+        let bytes_live = live_bytes(parts, &pack, alive, |_| true)?;
         let bytes_total = if is_known { pack.end() } else { file_bytes.max(SECTIONS_OFFSET) };
         let bytes_total = bytes_total - SECTIONS_OFFSET;
         let figures = Figures { is_free, bytes_live, bytes_total };
@@ -139,7 +139,7 @@ impl Census {
 
     /// Lets blocks that are in several packs count in one of them: in one that stays anyway, else
     /// in that of which the greatest share is live.
-    fn count_once<L: Liveness>(&mut self, alive: &L) {
+    fn count_once<L: Liveness>(&mut self, parts: &Parts<'_>, alive: &L) -> Result<(), StoreError> {
         let mut order: Vec<&mut Measured> = self.packs.iter_mut().collect();
         order.sort_by_key(|pack| {
             let Figures { is_free, bytes_live, bytes_total } = pack.figures;
@@ -148,16 +148,22 @@ impl Census {
         });
         let mut counted = HashSet::new();
         for measured in order {
-            measured.figures.bytes_live =
-                live_bytes(&measured.pack, alive, |key| counted.insert(key));
+            let counts = |key| counted.insert(key);
+            measured.figures.bytes_live = live_bytes(parts, &measured.pack, alive, counts)?;
         }
+        Ok(())
     }
 }
 
-fn live_bytes<L: Liveness>(pack: &Pack, alive: &L, mut counts: impl FnMut(Key) -> bool) -> u64 {
-    let blocks = pack.blocks();
+fn live_bytes<L: Liveness>(
+    parts: &Parts<'_>,
+    pack: &Pack,
+    alive: &L,
+    mut counts: impl FnMut(Key) -> bool,
+) -> Result<u64, StoreError> {
+    let blocks = parts.packs.blocks(pack)?;
     let live = blocks.iter().filter(|(cid, _)| alive.is_live(cid) && counts(Key::of(cid)));
-    live.map(|(_, span)| span.len as u64).sum()
+    Ok(live.map(|(_, span)| span.len as u64).sum())
 }
 
 fn own_pack(parts: &Parts<'_>) -> Option<PackId> {

@@ -246,7 +246,7 @@ impl<'a> Sweep<'a> {
         let mut batch = Batch::default();
         for victim in victims.iter_mut() {
             victim.unreadable.clear();
-            for (cid, span) in victim.measured.pack.blocks() {
+            for (cid, span) in parts.packs.blocks(&victim.measured.pack)? {
                 if alive.is_live(&cid) && !self.is_safe(parts, &cid)? {
                     self.copy(parts, victim, (&cid, span), &mut batch)?;
                     self.report_copied(progress, self.report.bytes_copied);

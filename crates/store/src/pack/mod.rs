@@ -27,6 +27,7 @@ pub(crate) use self::index::{Key, Span};
 pub(crate) use self::writer::{PackWriter, Pending};
 
 use self::index::{Index, OpenIndex, SealedIndex};
+use self::retired::Standing;
 use crate::disk::{Disk, DiskFile, OpenMode, read_vec};
 use crate::error::StoreError;
 use crate::locked::{lock, read, write};
@@ -40,23 +41,20 @@ const READ_HANDLES_MAX: usize = 256;
 pub(crate) struct Pack {
     pub(crate) id: PackId,
     path: PathBuf,
+    standing: Standing,
     /// Held for a lookup, or to take in sections that were just appended.
     index: RwLock<Index>,
 }
 
 impl Pack {
     fn new(id: PackId, folder: &Path, index: Index) -> Self {
-        Self { id, path: folder.join(id.file_name()), index: RwLock::new(index) }
+        let path = folder.join(id.file_name());
+        Self { id, path, standing: Standing::default(), index: RwLock::new(index) }
     }
 
     /// Returns the place of a block.
     pub(crate) fn find(&self, cid: &Cid) -> Option<Span> {
         read(&self.index).find(cid)
-    }
-
-    /// Returns the blocks that are known in it, under raw CIDs, and their places.
-    pub(crate) fn blocks(&self) -> Vec<(Cid, Span)> {
-        read(&self.index).blocks()
     }
 
     fn is_sealed(&self) -> bool {
@@ -118,11 +116,10 @@ pub(crate) struct PackFigures {
 pub(crate) struct PackSet {
     disk: Arc<dyn Disk>,
     folder: PathBuf,
-    /// Those that count, oldest acquaintance first.
+    /// Those that count, and those that were retired and are kept; oldest acquaintance first.
     packs: RwLock<Vec<Arc<Pack>>>,
-    /// Those that were retired while a hold of this process still needed them.
-    kept: RwLock<Vec<Arc<Pack>>>,
-    /// Held for moments; whoever changes one of the lists above because of it does so under it.
+    /// Held for moments; whoever changes the list above, or how a pack stands, because of it does
+    /// so under it.
     announced: Mutex<Announced>,
     /// Held while packs are brought up to what was announced, so that whoever waits for it finds
     /// the work of the one before done.
@@ -151,7 +148,6 @@ impl PackSet {
             disk,
             folder,
             packs: RwLock::default(),
-            kept: RwLock::default(),
             announced: Mutex::default(),
             catching_up: Mutex::default(),
             handles: Cache::new(READ_HANDLES_MAX),
@@ -274,37 +270,44 @@ impl PackSet {
 
     fn add(&self, pack: Arc<Pack>) {
         let mut announced = lock(&self.announced);
-        let is_retired = announced.retired.contains_key(&pack.id);
-        announced.is_keeping |= is_retired;
-        write(if is_retired { &self.kept } else { &self.packs }).push(pack);
+        if announced.retired.contains_key(&pack.id) {
+            pack.standing.set_kept();
+            announced.is_keeping = true;
+        }
+        write(&self.packs).push(pack);
     }
 
     fn pack(&self, id: PackId) -> Option<Arc<Pack>> {
-        let find =
-            |packs: &RwLock<Vec<Arc<Pack>>>| read(packs).iter().find(|pack| pack.id == id).cloned();
-        find(&self.packs).or_else(|| find(&self.kept))
+        read(&self.packs).iter().find(|pack| pack.id == id).cloned()
     }
 
     /// Returns all packs that count.
     pub(crate) fn all(&self) -> Vec<Arc<Pack>> {
-        read(&self.packs).clone()
+        read(&self.packs).iter().filter(|pack| pack.standing.counts()).cloned().collect()
     }
 
     /// Returns a place where the block is, in the pack that was met last of those that count.
     pub(crate) fn find(&self, cid: &Cid) -> Option<(Arc<Pack>, Span)> {
         let packs = read(&self.packs);
-        packs.iter().rev().find_map(|pack| Some((Arc::clone(pack), pack.find(cid)?)))
+        let mut packs = packs.iter().rev().filter(|pack| pack.standing.counts());
+        packs.find_map(|pack| Some((Arc::clone(pack), pack.find(cid)?)))
     }
 
     /// Returns every place where the block is in packs that count.
     pub(crate) fn find_all(&self, cid: &Cid) -> Vec<(Arc<Pack>, Span)> {
         let packs = read(&self.packs);
-        packs.iter().rev().filter_map(|pack| Some((Arc::clone(pack), pack.find(cid)?))).collect()
+        let packs = packs.iter().rev().filter(|pack| pack.standing.counts());
+        packs.filter_map(|pack| Some((Arc::clone(pack), pack.find(cid)?))).collect()
+    }
+
+    /// Returns every block that is known in a pack, under raw CIDs, and its place.
+    pub(crate) fn blocks(&self, pack: &Pack) -> Result<Vec<(Cid, Span)>, StoreError> {
+        Ok(read(&pack.index).blocks())
     }
 
     /// Returns a pack that could not be read in full, and where.
     pub(crate) fn damage(&self) -> Option<(PackId, u64)> {
-        read(&self.packs).iter().find_map(|pack| Some((pack.id, pack.damaged_at()?)))
+        self.all().iter().find_map(|pack| Some((pack.id, pack.damaged_at()?)))
     }
 
     /// Reads `len` bytes of a pack, fewer where it ends.

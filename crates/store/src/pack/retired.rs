@@ -7,6 +7,7 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use cidlake_block::{Block, Cid};
 
@@ -14,6 +15,34 @@ use super::{Announced, Pack, PackId, PackSet, Span, reader};
 use crate::error::StoreError;
 use crate::locked::{lock, read, write};
 use crate::log::Retirement;
+
+/// What a pack is to this process. It only ever changes in the order of these words.
+#[derive(Debug, Default)]
+pub(super) struct Standing(AtomicU8);
+
+const COUNTS: u8 = 0;
+/// Retired, and at hand for reading.
+const KEPT: u8 = 1;
+/// Retired, and let go of.
+const GONE: u8 = 2;
+
+impl Standing {
+    pub(super) fn counts(&self) -> bool {
+        self.0.load(Ordering::SeqCst) == COUNTS
+    }
+
+    fn is_kept(&self) -> bool {
+        self.0.load(Ordering::SeqCst) == KEPT
+    }
+
+    pub(super) fn set_kept(&self) {
+        self.0.fetch_max(KEPT, Ordering::SeqCst);
+    }
+
+    fn set_gone(&self) {
+        self.0.fetch_max(GONE, Ordering::SeqCst);
+    }
+}
 
 impl PackSet {
     /// Takes note of what the log retired; `oldest` is the oldest hold of this process. Quick, so
@@ -27,12 +56,11 @@ impl PackSet {
             announced.retired.insert(retirement.pack, retirement.lsn);
             announced.last_retired = announced.last_retired.max(retirement.lsn);
         }
-        let is_retired = |pack: &Arc<Pack>| announced.retired.contains_key(&pack.id);
-        let moved: Vec<Arc<Pack>> =
-            read(&self.packs).iter().filter(|pack| is_retired(pack)).cloned().collect();
-        // A reader that looks through both lists must meet the pack in one of them.
-        write(&self.kept).extend(moved);
-        write(&self.packs).retain(|pack| !is_retired(pack));
+        for pack in read(&self.packs).iter() {
+            if announced.retired.contains_key(&pack.id) {
+                pack.standing.set_kept();
+            }
+        }
         self.release(&mut announced, oldest);
     }
 
@@ -52,15 +80,20 @@ impl PackSet {
         };
         extents.retain(|id, _| is_needed(id));
         behind.retain(is_needed);
-        write(&self.kept).retain(|pack| {
-            let stays = is_needed(&pack.id);
+        self.let_go(|pack| !is_needed(&pack.id));
+        *is_keeping = extents.keys().any(|id| retired.contains_key(id))
+            || read(&self.packs).iter().any(|pack| pack.standing.is_kept());
+    }
+
+    fn let_go(&self, which: impl Fn(&Pack) -> bool) {
+        write(&self.packs).retain(|pack| {
+            let stays = !which(pack);
             if !stays {
+                pack.standing.set_gone();
                 self.handles.remove(&pack.id);
             }
             stays
         });
-        *is_keeping =
-            extents.keys().any(|id| retired.contains_key(id)) || !read(&self.kept).is_empty();
     }
 
     /// Forgets a retired pack whose file was removed.
@@ -68,8 +101,7 @@ impl PackSet {
         let mut announced = lock(&self.announced);
         announced.extents.remove(&id);
         announced.behind.retain(|other| *other != id);
-        write(&self.kept).retain(|pack| pack.id != id);
-        self.handles.remove(&id);
+        self.let_go(|pack| pack.id == id);
     }
 
     /// Returns whether the log retired a pack.
@@ -84,8 +116,9 @@ impl PackSet {
 
     /// Returns a place where the block is in retired packs that this process keeps at hand.
     pub(crate) fn find_kept(&self, cid: &Cid) -> Vec<(Arc<Pack>, Span)> {
-        let kept = read(&self.kept);
-        kept.iter().rev().filter_map(|pack| Some((Arc::clone(pack), pack.find(cid)?))).collect()
+        let packs = read(&self.packs);
+        let kept = packs.iter().rev().filter(|pack| pack.standing.is_kept());
+        kept.filter_map(|pack| Some((Arc::clone(pack), pack.find(cid)?))).collect()
     }
 
     /// Returns the retired packs whose files are still in the folder, with the numbers of the

@@ -59,6 +59,38 @@ fn a_reader_from_before_reads_everything_and_what_it_needs_waits() {
 }
 
 #[test]
+fn a_reader_in_the_collecting_process_is_a_reader_like_any_other() {
+    let disk = MemDisk::new();
+    let store = open(&disk, 1);
+    let dead = block(1, 500);
+    keep(&store, std::slice::from_ref(&dead));
+    let held = hold(&store);
+    commit(&store, vec![unpin(&dead)]);
+    let report = gc(&store);
+    assert_eq!((report.packs_retired, report.bytes_freed), (1, 0));
+    assert!(report.bytes_waiting > 500);
+    assert_here(&store, std::slice::from_ref(&dead));
+    drop(held);
+    assert!(!store.has(dead.cid()).unwrap());
+    assert_eq!(gc(&store).bytes_freed, report.bytes_waiting);
+}
+
+#[test]
+fn the_name_of_a_retired_pack_is_not_given_again() {
+    let disk = MemDisk::new();
+    let other = open(&disk, 2);
+    for round in 0..3 {
+        // The same seed, and so the same names.
+        let store = open(&disk, 1);
+        keep(&store, &[block(round, 300)]);
+        assert_here(&other, &[block(round, 300)]);
+        commit(&store, vec![unpin(&block(round, 300))]);
+        assert_eq!(gc(&store).packs_retired, 1);
+        assert_eq!(pack_names(&disk), [""; 0]);
+    }
+}
+
+#[test]
 fn a_younger_hold_keeps_nothing_of_before() {
     let disk = MemDisk::new();
     let store = open(&disk, 1);
