@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use cidlake_block::{Block, Codec};
-use cidlake_store::disk::{Disk, FaultyDisk, MemDisk, OpenMode};
+use cidlake_store::disk::{Disk, FaultyDisk, MemDisk, OpenMode, RealDisk};
 use cidlake_store::{
     DamageKind, Expect, GcOptions, GcPhase, GcProgress, GcReport, Store, StoreError,
 };
@@ -388,6 +388,30 @@ fn in_a_folder_that_takes_no_writes_a_hold_is_given_and_nothing_collected() {
     assert!(matches!(try_gc(&store, GcOptions::default()), Err(StoreError::ReadOnly { .. })));
     let said = try_gc(&store, DRY).unwrap();
     assert_eq!((said.packs_seen, said.damaged), (1, vec![]));
+}
+
+#[test]
+fn on_a_real_disk_it_is_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = |seed| Store::open(Arc::new(RealDisk), folder.path(), options(seed)).unwrap();
+    let count = |name: &str| std::fs::read_dir(folder.path().join(name)).unwrap().count();
+    let (writer, reader, collector) = (open(1), open(2), open(3));
+    let blocks: Vec<Block> = (0..12).map(|number| block(number, 500)).collect();
+    keep(&writer, &blocks);
+    let held = hold(&reader);
+    commit(&writer, blocks[1..].iter().map(unpin).collect());
+    writer.close().unwrap();
+    let report = gc(&collector);
+    assert!((report.packs_retired + report.packs_repacked, report.bytes_freed) == (2, 0));
+    assert_here(&reader, &blocks);
+    assert_eq!((count("packs"), count("leases")), (3, 3));
+    drop((held, writer));
+    assert_eq!(gc(&collector).bytes_freed, report.bytes_waiting);
+    assert_eq!((count("packs"), count("leases")), (1, 2));
+    assert_here(&reader, &blocks[..1]);
+    assert!(gone(&reader, &blocks[1..]));
+    drop((reader, collector));
+    assert_eq!(count("leases"), 0);
 }
 
 #[test]
