@@ -99,12 +99,6 @@ impl Store {
         packs.announce(&tail.take_extents());
         packs.retire(&tail.take_retirements(), None);
         packs.load_all()?;
-        if packs.damage().is_some() {
-            // What was missed may have been retired, and removed, since the log was read.
-            tail.follow(&log_folder, false)?;
-            packs.announce(&tail.take_extents());
-            packs.retire(&tail.take_retirements(), None);
-        }
         Ok(Self {
             disk,
             root: root.to_owned(),

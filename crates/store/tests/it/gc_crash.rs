@@ -91,6 +91,19 @@ fn a_power_cut_at_any_operation_of_a_collection_loses_nothing_that_is_live() {
 }
 
 #[test]
+fn a_power_cut_after_a_collection_brings_no_pack_back() {
+    let lake = lake();
+    let disk = lake.copy();
+    gc(&open(&disk, 2));
+    let names = pack_names(&disk);
+    for seed in 0..20 {
+        let disk = disk.fork();
+        disk.crash(seed);
+        assert_eq!(pack_names(&disk), names);
+    }
+}
+
+#[test]
 fn a_process_that_dies_in_a_collection_leaves_a_lake_that_others_go_on_with() {
     let lake = lake();
     for at in 0..=operations(&lake) {

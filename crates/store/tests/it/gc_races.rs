@@ -216,6 +216,14 @@ impl EventDisk {
         Store::open(Arc::new(self.clone()), root(), options(seed)).unwrap()
     }
 
+    fn happens(&self, path: &Path, mode: OpenMode) {
+        // Taken first, and the lock let go of: the event may use this disk.
+        let event = if (self.when)(path, mode) { self.event.lock().unwrap().take() } else { None };
+        if let Some(event) = event {
+            event();
+        }
+    }
+
     fn plan(&self, event: impl FnOnce() + Send + 'static) {
         *self.event.lock().unwrap() = Some(Box::new(event));
     }
@@ -224,11 +232,7 @@ impl EventDisk {
 impl Disk for EventDisk {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Box<dyn DiskFile>> {
         let file = self.inner.open(path, mode)?;
-        if (self.when)(path, mode)
-            && let Some(event) = self.event.lock().unwrap().take()
-        {
-            event();
-        }
+        self.happens(path, mode);
         Ok(file)
     }
 
@@ -237,7 +241,11 @@ impl Disk for EventDisk {
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {
-        self.inner.list(path)
+        let names = self.inner.list(path);
+        if path.ends_with("packs") {
+            self.happens(path, OpenMode::Read);
+        }
+        names
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
@@ -311,8 +319,8 @@ fn a_store_that_is_opened_while_packs_go_sees_no_damage() {
     commit(&first, vec![unpin(&dead)]);
     first.close().unwrap();
     let collector = open(&disk, 2);
-    // Between the log and the pack it reads.
-    let events = EventDisk::new(&disk, |path, _| path.ends_with("lock") || is_pack(path));
+    // When it has the names of the packs, and has read none of them.
+    let events = EventDisk::new(&disk, |path, _| path.ends_with("packs"));
     let listing = events.clone();
     events.plan(move || {
         gc(&collector);
@@ -350,6 +358,86 @@ fn a_hold_that_is_taken_while_packs_are_retired_is_either_old_or_knows_of_it() {
     assert!(gc(&writer).bytes_waiting > 0);
     drop(held);
     assert_eq!(gc(&writer).bytes_waiting, 0);
+}
+
+#[test]
+fn a_pack_that_is_retired_while_it_is_loaded_does_not_count() {
+    let disk = MemDisk::new();
+    let events = EventDisk::new(&disk, |path, mode| is_pack(path) && mode == OpenMode::Read);
+    let reader = Arc::new(events.store(1));
+    let writer = open(&disk, 2);
+    let dead = block(1, 500);
+    keep(&writer, std::slice::from_ref(&dead));
+    writer.close().unwrap();
+    let collector = open(&disk, 3);
+    let other_thread = Arc::clone(&reader);
+    let again = dead.clone();
+    events.plan(move || {
+        commit(&collector, vec![unpin(&again)]);
+        assert_eq!(gc(&collector).packs_retired, 1);
+        other_thread.last_lsn().unwrap();
+    });
+    reader.has(dead.cid()).unwrap();
+    assert_eq!(reader.stats().blocks, 0);
+    assert_eq!(reader.put(&hold(&reader), &[dead]).unwrap().new_blocks, 1);
+}
+
+#[test]
+fn a_retired_pack_is_not_announced_by_who_sealed_it() {
+    let disk = MemDisk::new();
+    let (writer, heir) = (open(&disk, 1), open(&disk, 2));
+    writer.put(&hold(&writer), &[block(1, 3000), block(2, 200)]).unwrap();
+    let sealed = pack_names(&disk)[0].replace(".car", "");
+    // Another process takes the sealed pack for that of a dead one, and collects it.
+    keep(&heir, &[block(3, 100)]);
+    assert_eq!(gc(&heir).packs_retired, 1);
+    assert!(!pack_names(&disk).contains(&format!("{sealed}.car")));
+    commit(&writer, vec![delta(1)]);
+    let names = disk.list(&root().join("wal")).unwrap();
+    let said = names.iter().map(|name| disk.content(&root().join("wal").join(name)).unwrap());
+    let times = |log: Vec<u8>| {
+        log.windows(sealed.len()).filter(|window| *window == sealed.as_bytes()).count()
+    };
+    assert_eq!(said.map(times).sum::<usize>(), 2, "once announced, once retired");
+    let store = open(&disk, 3);
+    assert_eq!(store.fsck(&mut |_| {}).unwrap().damage, []);
+}
+
+#[test]
+fn a_collection_leaves_alone_what_its_own_process_is_writing() {
+    let disk = MemDisk::new();
+    let store = open(&disk, 1);
+    let mine = [block(1, 3000), block(2, 200)];
+    let slow = hold(&store);
+    store.put(&slow, &mine).unwrap();
+    for dry_run in [true, false] {
+        let report = try_gc(&store, GcOptions { dry_run, ..GcOptions::default() }).unwrap();
+        assert_eq!((report.packs_seen, report.packs_skipped, report.packs_retired), (2, 2, 0));
+    }
+    store.commit(&slow, mine.iter().map(pin).collect(), Expect::Any).unwrap();
+    assert_here(&open(&disk, 2), &mine);
+}
+
+#[test]
+fn a_good_copy_that_is_only_kept_for_readers_does_not_stand_in_the_way_of_a_repair() {
+    let disk = MemDisk::new();
+    let store = open(&disk, 1);
+    let (live, dead) = (block(1, 300), block(2, 900));
+    keep(&store, &[live.clone(), dead.clone()]);
+    let held = hold(&store);
+    commit(&store, vec![unpin(&dead)]);
+    let old = pack_names(&disk);
+    assert_eq!(gc(&store).packs_repacked, 1);
+    let new = pack_names(&disk).into_iter().find(|name| !old.contains(name)).unwrap();
+    let path = root().join("packs").join(new);
+    let mut content = disk.content(&path).unwrap();
+    content[200] ^= 1;
+    disk.set_content(&path, content).unwrap();
+    assert_here(&store, std::slice::from_ref(&live));
+    assert_eq!(store.restore(&held, std::slice::from_ref(&live)).unwrap().new_blocks, 1);
+    store.commit(&held, vec![], Expect::Any).unwrap();
+    drop(held);
+    assert_here(&open(&disk, 2), &[live]);
 }
 
 /// Pins, and something that happens whenever it is asked about the first block after an update.
