@@ -57,18 +57,20 @@ impl Store {
         let _only_one = lock(&self.checkpointing);
         let (taken, last) = {
             let mut log_lock = LogLock::take(&self.log_folder)?;
+            self.parts().follow_locked(&log_lock)?;
             let mut tail = lock(&self.tail);
-            tail.follow_locked(&self.log_folder, &log_lock)?;
-            self.packs.announce(&tail.take_extents());
             if tail.visible() != at {
                 return Ok(Checkpointed::Behind { last: tail.visible() });
             }
             // A checkpoint must not speak of records that a power cut may still take.
             log::mend(&self.log_folder, &mut log_lock, &mut tail)?;
             log::remove_strays(&self.log_folder, &tail, &log_lock);
-            (tail.checkpoint(self.packs.extents(), Vec::new(), state), tail.visible())
+            let retired = self.packs.retired_files()?;
+            (tail.checkpoint(self.packs.extents(), retired, state), tail.visible())
         };
         let Some(taken) = taken else { return Ok(Checkpointed::Needless) };
+        // The checkpoint forgets retired packs whose files are gone, so they must not come back.
+        self.packs.sync_names()?;
         let Some(bytes) = log::write_checkpoint(&self.log_folder, &taken, &self.unique)? else {
             return Ok(Checkpointed::Behind { last });
         };

@@ -5,7 +5,8 @@
 //! the first of those that came meanwhile, and tells those whom it served. The order is
 //!
 //! 1. sync this process's pack, if it has bytes that are not durable;
-//! 2. take the log's lock, and read what other processes appended;
+//! 2. take the log's lock, and read what other processes appended; where packs were retired since
+//!    it was made sure of what a hold has put, unlock, bring blocks to safety, and begin again;
 //! 3. hold each commit's expectation against the log;
 //! 4. set the mark, write all records at once, sync the segment, clear the mark;
 //! 5. release the lock, and only then acknowledge.
@@ -14,9 +15,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use crate::error::{CommitError, StoreError};
+use crate::hold::{Hold, Holds};
 use crate::locked::lock;
 use crate::log::{Body, Draft, Extent, LogFolder, LogLock, Lsn, Payload, Tail, append};
-use crate::pack::{PackSet, PackWriter};
+use crate::pack::{PackSet, PackWriter, Pending};
+use crate::rescue::rescue;
 
 /// What a commit expects of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +35,64 @@ pub(crate) struct Parts<'a> {
     pub(crate) folder: &'a LogFolder,
     pub(crate) tail: &'a Mutex<Tail>,
     pub(crate) packs: &'a PackSet,
+    pub(crate) holds: &'a Holds,
     pub(crate) writer: &'a Mutex<PackWriter>,
+}
+
+impl Parts<'_> {
+    /// Reads on in the log. What it says of packs is noted before anybody can see the records.
+    pub(crate) fn follow(&self, tail: &mut Tail) -> Result<(), StoreError> {
+        let followed = tail.follow(self.folder, false);
+        self.note(tail);
+        followed
+    }
+
+    /// Reads what other processes committed, and gets to know their blocks.
+    pub(crate) fn refresh(&self) -> Result<(), StoreError> {
+        self.follow(&mut lock(self.tail))?;
+        self.packs.catch_up().or_else(|error| {
+            // A file may be gone because its pack was retired since the log was read.
+            if !error.is_absence() {
+                return Err(error);
+            }
+            self.follow(&mut lock(self.tail))?;
+            self.packs.catch_up()
+        })
+    }
+
+    /// Reads the log to its end under its lock; returns the last record, and the last that carries
+    /// a payload.
+    pub(crate) fn follow_locked(&self, log_lock: &LogLock) -> Result<(u64, Lsn), StoreError> {
+        let mut tail = lock(self.tail);
+        let followed = tail.follow_locked(self.folder, log_lock);
+        self.note(&mut tail);
+        followed.map(|()| (tail.last(), tail.visible()))
+    }
+
+    /// Appends records that announce what is `pending`, and gives up the log's lock.
+    pub(crate) fn append(
+        &self,
+        mut log_lock: LogLock,
+        pending: &Pending,
+        (drafts, bodies): (Vec<Draft>, Vec<Body>),
+    ) -> Result<(), StoreError> {
+        append(self.folder, &mut log_lock, self.tail, drafts, bodies)?;
+        self.packs.announce(&pending.extents);
+        self.note(&mut lock(self.tail));
+        // A put may hold the writer for long; other processes need not wait for that.
+        drop(log_lock);
+        lock(self.writer).announced(&pending.extents);
+        Ok(())
+    }
+
+    /// Takes note of what was read about packs.
+    pub(crate) fn note(&self, tail: &mut Tail) {
+        self.packs.announce(&tail.take_extents());
+        let retirements = tail.take_retirements();
+        if !retirements.is_empty() {
+            self.packs.retire(&retirements, self.holds.oldest());
+        }
+    }
 }
 
 /// The queue of commits of this process.
@@ -85,6 +145,7 @@ impl Seat {
 /// One commit in the queue.
 #[derive(Debug)]
 struct Ticket {
+    hold: Hold,
     bodies: Vec<Body>,
     /// The bodies encoded, without extents.
     drafts: Vec<Draft>,
@@ -94,11 +155,11 @@ struct Ticket {
 }
 
 impl Ticket {
-    fn new(payloads: Vec<Payload>, expect: Expect) -> Result<Self, StoreError> {
+    fn new(hold: Hold, payloads: Vec<Payload>, expect: Expect) -> Result<Self, StoreError> {
         let bodies: Vec<Body> = payloads.into_iter().map(Body::Payload).collect();
         let drafts = (1..).zip(&bodies).map(|(at, body)| body.draft(at < bodies.len()));
         let drafts = drafts.collect::<Result<_, _>>()?;
-        Ok(Self { bodies, drafts, expect, seat: Arc::default(), is_answered: false })
+        Ok(Self { hold, bodies, drafts, expect, seat: Arc::default(), is_answered: false })
     }
 
     fn reply(&mut self, answer: Result<Lsn, CommitError>) {
@@ -143,10 +204,11 @@ impl CommitQueue {
     pub(crate) fn commit(
         &self,
         parts: &Parts<'_>,
+        hold: &Hold,
         payloads: Vec<Payload>,
         expect: Expect,
     ) -> Result<Lsn, CommitError> {
-        let ticket = Ticket::new(payloads, expect)?;
+        let ticket = Ticket::new(hold.clone(), payloads, expect)?;
         let seat = Arc::clone(&ticket.seat);
         self.unanswered.fetch_add(1, Ordering::Relaxed);
         let is_first = {
@@ -171,8 +233,8 @@ impl CommitQueue {
     /// Serves everybody who waits, as the leader.
     fn serve(&self, parts: &Parts<'_>) {
         let lead = Lead(self);
-        let tickets = std::mem::take(&mut lock(&self.state).waiting);
-        let replies = commit_all(parts, &tickets);
+        let mut tickets = std::mem::take(&mut lock(&self.state).waiting);
+        let replies = commit_all(parts, &mut tickets);
         // The next write goes on while those who wait for this one are woken.
         drop(lead);
         answer(tickets, replies);
@@ -195,26 +257,35 @@ fn answer(tickets: Vec<Ticket>, replies: Result<Vec<Result<Lsn, Lsn>>, StoreErro
     }
 }
 
-/// Makes the commits whose expectations hold; of the others returns the last record.
-fn commit_all(parts: &Parts<'_>, tickets: &[Ticket]) -> Result<Vec<Result<Lsn, Lsn>>, StoreError> {
-    let pending = lock(parts.writer).pending()?;
-    pending.sync()?;
-    let mut log_lock = LogLock::take(parts.folder)?;
-    let (last, visible) = {
-        let mut tail = lock(parts.tail);
-        tail.follow_locked(parts.folder, &log_lock)?;
-        parts.packs.announce(&tail.take_extents());
-        (tail.last(), tail.visible())
-    };
-    let plan = Plan::new(tickets, last, visible, &pending.extents, log_lock.is_dirty())?;
-    if !plan.drafts.is_empty() {
-        append(parts.folder, &mut log_lock, parts.tail, plan.drafts, plan.bodies)?;
-        parts.packs.announce(&pending.extents);
-        // A put may hold the writer for long; other processes need not wait for that.
-        drop(log_lock);
-        lock(parts.writer).announced(&pending.extents);
+/// Makes the commits whose expectations hold; of the others returns the last record. Answers
+/// those itself, and takes them out, whose blocks are gone.
+fn commit_all(
+    parts: &Parts<'_>,
+    tickets: &mut Vec<Ticket>,
+) -> Result<Vec<Result<Lsn, Lsn>>, StoreError> {
+    loop {
+        let pending = lock(parts.writer).pending(parts.packs)?;
+        pending.sync()?;
+        let log_lock = LogLock::take(parts.folder)?;
+        let (last, visible) = parts.follow_locked(&log_lock)?;
+        let last_retired = parts.packs.last_retired();
+        if tickets.iter().any(|ticket| ticket.hold.is_behind(last_retired)) {
+            drop(log_lock);
+            tickets.retain_mut(|ticket| match rescue(parts, &ticket.hold) {
+                Ok(()) => true,
+                Err(error) => {
+                    ticket.reply(Err(error.into()));
+                    false
+                }
+            });
+            continue;
+        }
+        let plan = Plan::new(tickets, last, visible, &pending.extents, log_lock.is_dirty())?;
+        if !plan.drafts.is_empty() {
+            parts.append(log_lock, &pending, (plan.drafts, plan.bodies))?;
+        }
+        return Ok(plan.replies);
     }
-    Ok(plan.replies)
 }
 
 /// The records to append, and the answers to give when they are durable.

@@ -35,6 +35,9 @@ pub struct FsckReport {
     pub bytes: u64,
     /// Records of the log that carry something for the floors above.
     pub records: u64,
+    /// Packs that no longer count and wait for readers, or for the next collection, to be removed;
+    /// they were not read.
+    pub packs_waiting: u64,
     /// What is damaged; empty when all is well.
     pub damage: Vec<Damage>,
 }
@@ -75,8 +78,8 @@ pub(crate) fn check(
     progress: &mut dyn FnMut(FsckProgress),
 ) -> Result<FsckReport, StoreError> {
     let mut report = FsckReport::default();
-    let extents = check_log(log_folder, &mut report)?;
-    check_packs(log_folder.disk.as_ref(), packs, &extents, &mut report, progress)?;
+    let told = check_log(log_folder, &mut report)?;
+    check_packs(log_folder.disk.as_ref(), packs, &told, &mut report, progress)?;
     Ok(report)
 }
 
@@ -101,17 +104,20 @@ fn pack_ids(names: &[String]) -> Vec<PackId> {
     ids
 }
 
-/// Checks the packs in `folder` as far as `extents` says that they count.
+/// Checks the packs in `folder` as far as the log has `told` that they count.
 pub(crate) fn check_packs(
     disk: &dyn Disk,
     folder: &Path,
-    extents: &HashMap<PackId, Extent>,
+    told: &Told,
     report: &mut FsckReport,
     progress: &mut dyn FnMut(FsckProgress),
 ) -> Result<(), StoreError> {
     let names = list(disk, folder)?;
-    let ids = pack_ids(&names);
-    check_presence(folder, &ids, extents, report);
+    let mut ids = pack_ids(&names);
+    let found = ids.len();
+    ids.retain(|id| !told.retired.contains(id));
+    report.packs_waiting = (found - ids.len()) as u64;
+    check_presence(folder, &ids, &told.extents, report);
     let mut sized = Vec::with_capacity(ids.len());
     for id in ids {
         sized.push(PackSize::read(disk, folder, id)?);
@@ -122,23 +128,27 @@ pub(crate) fn check_packs(
         let mut read = |bytes| {
             progress(FsckProgress { bytes_done: bytes_before + bytes, bytes_total });
         };
-        let found = check_pack(disk, size, extents.get(&size.id), &mut read)?;
+        let found = check_pack(disk, size, told.extents.get(&size.id), &mut read)?;
         report.take(found);
         bytes_before += size.bytes;
     }
     for name in names.iter().filter(|name| is_midx_name(name)) {
-        let damage = check_midx(disk, folder, name, extents)?;
+        let damage = check_midx(disk, folder, name, &told.extents)?;
         report.damage.extend(damage);
     }
     progress(FsckProgress { bytes_done: bytes_total, bytes_total });
     Ok(())
 }
 
+/// What the log says of packs.
+pub(crate) struct Told {
+    /// How far those that count are good.
+    pub(crate) extents: HashMap<PackId, Extent>,
+    pub(crate) retired: HashSet<PackId>,
+}
+
 /// Reads the whole log and returns what it says of packs.
-pub(crate) fn check_log(
-    folder: &LogFolder,
-    report: &mut FsckReport,
-) -> Result<HashMap<PackId, Extent>, StoreError> {
+pub(crate) fn check_log(folder: &LogFolder, report: &mut FsckReport) -> Result<Told, StoreError> {
     let mut tail = Tail::default();
     match tail.follow(folder, true) {
         Ok(()) => {}
@@ -168,7 +178,10 @@ pub(crate) fn check_log(
             *known = extent;
         }
     }
-    Ok(extents)
+    let retired: HashSet<PackId> =
+        tail.take_retirements().into_iter().map(|retirement| retirement.pack).collect();
+    extents.retain(|id, _| !retired.contains(id));
+    Ok(Told { extents, retired })
 }
 
 /// Reports the packs that the log speaks of and that are not there.

@@ -8,15 +8,15 @@
 //! Each step is whole or has no effect after a power cut, and a repair of what is not damaged
 //! changes nothing, so it may be run again at any time.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::disk::Disk;
 use crate::error::StoreError;
-use crate::fsck::{self, Damage, DamageKind, FsckProgress, FsckReport};
+use crate::fsck::{self, Damage, DamageKind, FsckProgress, FsckReport, Told};
 use crate::log::{self, Extent, LogFolder, LogLock, LostRecords, Salvage};
-use crate::pack::{self, PackId, PackSize};
+use crate::pack::{self, PackSize};
 use crate::settings;
 
 /// How a lake is repaired.
@@ -77,9 +77,9 @@ pub fn repair(
     let log_folder = LogFolder::new(Arc::clone(disk), root.join("wal"), u64::MAX);
     let work = Work { log_folder: &log_folder, packs: &root.join("packs"), options };
     let mut report = RepairReport::default();
-    let extents = work.log(&mut report)?;
+    let told = work.log(&mut report)?;
     work.checkpoints(&mut report);
-    work.packs(&extents, &mut report, progress)?;
+    work.packs(&told, &mut report, progress)?;
     Ok(report)
 }
 
@@ -95,7 +95,7 @@ impl Work<'_> {
     }
 
     /// Repairs the log, and returns what it says of packs.
-    fn log(&self, report: &mut RepairReport) -> Result<HashMap<PackId, Extent>, StoreError> {
+    fn log(&self, report: &mut RepairReport) -> Result<Told, StoreError> {
         let mut log_lock = LogLock::take(self.log_folder)?;
         let Some(mut salvage) = log::salvage(self.log_folder, &log_lock)? else {
             return fsck::check_log(self.log_folder, &mut FsckReport::default());
@@ -103,14 +103,13 @@ impl Work<'_> {
         report.log_rebuilt = true;
         report.records_saved = salvage.saved();
         report.records_lost = salvage.lost(self.log_folder);
-        if self.options.dry_run {
-            return Ok(salvage.extents);
+        if !self.options.dry_run {
+            let found = self.unannounced(&salvage, report)?;
+            report.packs_announced = found.len() as u64;
+            report.set_aside = log::rebuild(self.log_folder, &mut log_lock, &salvage, &found)?;
+            salvage.extents.extend(found.into_iter().map(|extent| (extent.pack, extent)));
         }
-        let found = self.unannounced(&salvage, report)?;
-        report.packs_announced = found.len() as u64;
-        report.set_aside = log::rebuild(self.log_folder, &mut log_lock, &salvage, &found)?;
-        salvage.extents.extend(found.into_iter().map(|extent| (extent.pack, extent)));
-        Ok(salvage.extents)
+        Ok(Told { extents: salvage.extents, retired: salvage.retired })
     }
 
     /// Returns how far packs are good beyond what whole records say, where some are lost.
@@ -123,7 +122,8 @@ impl Work<'_> {
             return Ok(Vec::new());
         }
         let mut extents = Vec::new();
-        for id in fsck::list_packs(self.disk(), self.packs)? {
+        let packs = fsck::list_packs(self.disk(), self.packs)?.into_iter();
+        for id in packs.filter(|id| !salvage.retired.contains(id)) {
             let known = salvage.extents.get(&id);
             extents.extend(pack::recover_extent(self.disk(), self.packs, id, known)?);
         }
@@ -143,12 +143,12 @@ impl Work<'_> {
     /// Checks all packs and makes their indexes again where those are damaged.
     fn packs(
         &self,
-        extents: &HashMap<PackId, Extent>,
+        told: &Told,
         report: &mut RepairReport,
         progress: &mut dyn FnMut(FsckProgress),
     ) -> Result<(), StoreError> {
         let mut found = FsckReport::default();
-        fsck::check_packs(self.disk(), self.packs, extents, &mut found, progress)?;
+        fsck::check_packs(self.disk(), self.packs, told, &mut found, progress)?;
         self.indexes(&mut found, report);
         let damaged: BTreeSet<PathBuf> = found
             .damage
@@ -156,7 +156,7 @@ impl Work<'_> {
             .filter(|damage| damage.kind != DamageKind::Block)
             .map(|damage| damage.path.clone())
             .collect();
-        for extent in extents.values() {
+        for extent in told.extents.values() {
             let path = self.packs.join(extent.pack.file_name());
             if !damaged.contains(&path) || !self.reindex(extent)? {
                 continue;

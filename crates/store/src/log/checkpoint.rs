@@ -15,10 +15,10 @@ use bytes::Bytes;
 use cidlake_block::codec::{CodecError, dag_cbor};
 use serde::{Deserialize, Serialize};
 
-use super::Lsn;
 use super::record::{Extent, Fields};
 use super::segment::SegmentName;
 use super::walk::Position;
+use super::{Lsn, Retirement};
 use crate::pack::PackId;
 
 const MAGIC: [u8; 8] = *b"CIDLCKP\x01";
@@ -38,7 +38,7 @@ pub(crate) struct Checkpoint {
     /// How much of each pack they made durable, by pack.
     pub(crate) extents: Vec<Extent>,
     /// Packs that count no longer and whose files may still be there.
-    pub(crate) retired: Vec<PackId>,
+    pub(crate) retired: Vec<Retirement>,
     /// What the floors above made of them.
     pub(crate) state: Bytes,
 }
@@ -84,7 +84,7 @@ struct Own {
     carried: u32,
     extents: Vec<(String, u64, u32)>,
     records: u64,
-    retired: Vec<String>,
+    retired: Vec<(String, u64)>,
     visible: u64,
 }
 
@@ -120,7 +120,7 @@ impl Checkpoint {
             carried: at.carried,
             extents: extents.map(|e| (e.pack.to_string(), e.len, e.prefix_crc)).collect(),
             records: self.records,
-            retired: self.retired.iter().map(PackId::to_string).collect(),
+            retired: self.retired.iter().map(|r| (r.pack.to_string(), r.lsn)).collect(),
             visible: self.visible.0,
         }
     }
@@ -161,12 +161,14 @@ impl Own {
         let extent = |(pack, len, prefix_crc): (String, u64, u32)| {
             Some(Extent { pack: PackId::parse(&pack)?, len, prefix_crc })
         };
+        let retirement =
+            |(pack, lsn): (String, u64)| Some(Retirement { pack: PackId::parse(&pack)?, lsn });
         Some(Checkpoint {
             position,
             visible: Lsn(self.visible),
             records: self.records,
             extents: self.extents.into_iter().map(extent).collect::<Option<_>>()?,
-            retired: self.retired.iter().map(|pack| PackId::parse(pack)).collect::<Option<_>>()?,
+            retired: self.retired.into_iter().map(retirement).collect::<Option<_>>()?,
             state,
         })
     }

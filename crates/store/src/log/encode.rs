@@ -39,7 +39,7 @@ pub(super) fn encode(body: &Body, extents: &[Extent]) -> Option<Vec<u8>> {
             out.extend_from_slice(b"\xa1\x63cid");
             link(&mut out, cid);
         }
-        Body::Payload(Payload::Expire { .. }) => return None,
+        Body::Payload(Payload::Expire { .. }) | Body::Retire(_) => return None,
     }
     out.extend_from_slice(b"\x67extents");
     head(&mut out, LIST, extents.len() as u64);

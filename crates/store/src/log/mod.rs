@@ -25,7 +25,7 @@ use std::sync::{Arc, Mutex};
 pub use self::record::Payload;
 pub use self::salvage::LostRecords;
 
-pub(crate) use self::reader::{Tail, records_between, stats};
+pub(crate) use self::reader::{Retirement, Tail, records_between, stats};
 pub(crate) use self::record::{Body, Draft, Extent};
 pub(crate) use self::repair::rebuild;
 pub(crate) use self::resume::{

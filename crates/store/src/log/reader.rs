@@ -47,6 +47,15 @@ pub(crate) struct Tail {
     recent_from: u64,
     /// What the records said about packs, until somebody takes it.
     extents: Vec<Extent>,
+    retirements: Vec<Retirement>,
+}
+
+/// A pack that no longer counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Retirement {
+    pub(crate) pack: PackId,
+    /// The record that said so.
+    pub(crate) lsn: u64,
 }
 
 /// A decoded record.
@@ -66,6 +75,7 @@ impl Tail {
             records: checkpoint.records,
             recent_from: checkpoint.visible.0,
             extents: checkpoint.extents.clone(),
+            retirements: checkpoint.retired.clone(),
             ..Self::default()
         }
     }
@@ -75,7 +85,7 @@ impl Tail {
     pub(crate) fn checkpoint(
         &self,
         extents: Vec<Extent>,
-        retired: Vec<PackId>,
+        retired: Vec<Retirement>,
         state: Bytes,
     ) -> Option<Checkpoint> {
         self.position.segment?;
@@ -253,7 +263,14 @@ impl Tail {
     }
 
     fn see(&mut self, lsn: u64, body: Body) {
-        let Body::Payload(payload) = body else { return };
+        let payload = match body {
+            Body::Nothing => return,
+            Body::Payload(payload) => payload,
+            Body::Retire(packs) => {
+                self.retirements.extend(packs.into_iter().map(|pack| Retirement { pack, lsn }));
+                return;
+            }
+        };
         self.visible = Lsn(lsn);
         self.records += 1;
         self.recent.push_back(Record { lsn: self.visible, payload });
@@ -300,6 +317,11 @@ impl Tail {
     /// Takes what the records said about packs since the last time.
     pub(crate) fn take_extents(&mut self) -> Vec<Extent> {
         std::mem::take(&mut self.extents)
+    }
+
+    /// Takes which packs the records retired since the last time. None of them is announced later.
+    pub(crate) fn take_retirements(&mut self) -> Vec<Retirement> {
+        std::mem::take(&mut self.retirements)
     }
 }
 

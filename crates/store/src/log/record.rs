@@ -86,6 +86,8 @@ pub(crate) enum Body {
     Nothing,
     /// Something.
     Payload(Payload),
+    /// Packs no longer count.
+    Retire(Vec<PackId>),
 }
 
 /// How much of a pack a commit made durable.
@@ -163,6 +165,12 @@ struct UnpinBody {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+struct RetireBody {
+    packs: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct ExpireBody {
     name: String,
     oldest: Cid,
@@ -175,6 +183,7 @@ impl Body {
             Self::Payload(Payload::Delta { .. }) => 1,
             Self::Payload(Payload::Pin { .. }) => 2,
             Self::Payload(Payload::Unpin { .. }) => 3,
+            Self::Retire(_) => 4,
             Self::Payload(Payload::Expire { .. }) => 5,
         }
     }
@@ -340,6 +349,11 @@ pub(super) fn strict(kind: u16, payload: &[u8]) -> Result<(Body, Vec<Extent>), U
             Body::Payload(Payload::Pin { cid: body.cid, name: body.name })
         }),
         3 => open::<UnpinBody>(payload, |body| Body::Payload(Payload::Unpin { cid: body.cid })),
+        4 => {
+            let (body, extents) = open_as::<RetireBody>(payload)?;
+            let packs = body.packs.iter().map(|name| pack_named(name));
+            Ok((Body::Retire(packs.collect::<Result<_, _>>()?), extents))
+        }
         5 => open::<ExpireBody>(payload, |body| {
             Body::Payload(Payload::Expire { name: body.name, oldest: body.oldest })
         }),
@@ -416,6 +430,9 @@ fn encode_any(body: &Body, extents: &[Extent]) -> Result<Bytes, StoreError> {
         Body::Payload(Payload::Expire { name, oldest }) => {
             encode(ExpireBody { name: name.clone(), oldest: *oldest }, extents)
         }
+        Body::Retire(packs) => {
+            encode(RetireBody { packs: packs.iter().map(PackId::to_string).collect() }, extents)
+        }
     }
     .map_err(|source| StoreError::Encode { source: Arc::new(source) })
 }
@@ -428,15 +445,22 @@ fn open<B: DeserializeOwned>(
     payload: &[u8],
     read: impl FnOnce(B) -> Body,
 ) -> Result<(Body, Vec<Extent>), Undecoded> {
+    open_as(payload).map(|(body, extents)| (read(body), extents))
+}
+
+fn open_as<B: DeserializeOwned>(payload: &[u8]) -> Result<(B, Vec<Extent>), Undecoded> {
     let envelope: Envelope<B> =
         dag_cbor::decode(payload).map_err(|error| Undecoded::Payload(error.to_string()))?;
-    let extents = envelope.extents.into_iter().map(|(name, len, prefix_crc)| {
-        let pack = PackId::parse(&name)
-            .ok_or_else(|| Undecoded::Payload(format!("{name:?} is not the name of a pack")))?;
-        Ok(Extent { pack, len, prefix_crc })
+    let extents = envelope.extents.iter().map(|(name, len, prefix_crc)| {
+        Ok(Extent { pack: pack_named(name)?, len: *len, prefix_crc: *prefix_crc })
     });
     let extents = extents.collect::<Result<_, _>>()?;
-    Ok((read(envelope.body), extents))
+    Ok((envelope.body, extents))
+}
+
+fn pack_named(name: &str) -> Result<PackId, Undecoded> {
+    PackId::parse(name)
+        .ok_or_else(|| Undecoded::Payload(format!("{name:?} is not the name of a pack")))
 }
 
 fn size_of_record(payload_bytes: usize) -> u64 {

@@ -4,14 +4,14 @@
 //! told behind damage without those before it. What has no whole record is lost, unless it is the
 //! torn end of the log, which nobody was promised.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use super::listing::list;
 use super::reader::Tail;
-use super::record::{Extent, Found, HEADER_BYTES as RECORD_BYTES_MIN, RawRecord, Undecoded};
+use super::record::{Body, Extent, Found, HEADER_BYTES as RECORD_BYTES_MIN, RawRecord, Undecoded};
 use super::segment::{HEADER_BYTES, SegmentHeader, SegmentName};
-use super::{LogFolder, LogLock, Lsn};
+use super::{LogFolder, LogLock, Lsn, Retirement};
 use crate::disk::{OpenMode, Window, read_vec};
 use crate::error::StoreError;
 use crate::pack::PackId;
@@ -66,6 +66,8 @@ pub(crate) struct Salvage {
     pub(super) damaged: Vec<SegmentName>,
     /// What whole records say of packs, in all segments.
     pub(crate) extents: HashMap<PackId, Extent>,
+    /// The packs that whole records retired.
+    pub(crate) retired: HashSet<PackId>,
 }
 
 /// What one segment holds.
@@ -75,6 +77,7 @@ struct Scan {
     carried: Option<u32>,
     spots: Vec<Spot>,
     extents: Vec<Extent>,
+    retirements: Vec<Retirement>,
     /// Whether something stands between the records that is none.
     is_broken: bool,
     /// Whether something stands behind them.
@@ -90,6 +93,7 @@ pub(crate) fn salvage(folder: &LogFolder, _held: &LogLock) -> Result<Option<Salv
     };
     let live = list(folder)?.live;
     let mut salvage = Salvage::default();
+    let mut retirements = Vec::new();
     for (at, name) in live.iter().enumerate() {
         let scan = scan(folder, *name)?;
         for extent in &scan.extents {
@@ -98,6 +102,7 @@ pub(crate) fn salvage(folder: &LogFolder, _held: &LogLock) -> Result<Option<Salv
                 *known = *extent;
             }
         }
+        retirements.extend_from_slice(&scan.retirements);
         let next = live.get(at + 1).map(|next| next.first_lsn);
         if salvage.replaced.is_empty() && salvage.goes_on_in(&scan, next) {
             salvage.pass(&scan);
@@ -109,6 +114,10 @@ pub(crate) fn salvage(folder: &LogFolder, _held: &LogLock) -> Result<Option<Salv
         return Err(damage);
     }
     salvage.drop_torn(live.last());
+    let kept = retirements.into_iter().filter(|retirement| retirement.lsn <= salvage.end);
+    salvage.retired = kept.map(|retirement| retirement.pack).collect();
+    let Salvage { extents, retired, .. } = &mut salvage;
+    extents.retain(|pack, _| !retired.contains(pack));
     Ok(Some(salvage))
 }
 
@@ -235,6 +244,7 @@ fn scan(folder: &LogFolder, name: SegmentName) -> Result<Scan, StoreError> {
         carried,
         spots: Vec::new(),
         extents: Vec::new(),
+        retirements: Vec::new(),
         is_broken: false,
         is_torn: false,
     };
@@ -248,9 +258,14 @@ fn scan(folder: &LogFolder, name: SegmentName) -> Result<Scan, StoreError> {
                 let offset = at;
                 at += record.size();
                 match record.decode() {
-                    Ok((_, extents)) => {
+                    Ok((body, extents)) => {
                         scan.is_broken |= offset != end;
                         scan.extents.extend(extents);
+                        if let Body::Retire(packs) = body {
+                            let lsn = record.lsn;
+                            let retired = packs.into_iter().map(|pack| Retirement { pack, lsn });
+                            scan.retirements.extend(retired);
+                        }
                         scan.spots.push(Spot::new(&record, name, offset));
                         scan.is_torn = false;
                         end = at;

@@ -43,6 +43,8 @@ impl PackSet {
             return;
         }
         let cover = Arc::new(Cover { midx, packs });
+        let mut announced = lock(&self.announced);
+        cover.packs.iter().flatten().for_each(|pack| announced.keep_if_retired(pack));
         let mut known = write(&self.known);
         known.cover(Arc::clone(&cover));
         for (pack, covered) in cover.packs.iter().zip(cover.midx.packs()) {
@@ -86,7 +88,8 @@ impl PackSet {
 
     /// Returns whether the log lets a pack count up to the end of its data.
     pub(super) fn counts(&self, covered: &CoveredPack) -> bool {
-        self.extent(covered.id).is_some_and(|extent| extent.len >= covered.seal.data_end)
+        let extent = self.extent(covered.id).filter(|_| !self.is_retired(covered.id));
+        extent.is_some_and(|extent| extent.len >= covered.seal.data_end)
     }
 
     /// Returns whether a pack's file has the head and the seal that a multi-pack index was made
@@ -103,7 +106,7 @@ impl PackSet {
         let _only_one = lock(&self.catching_up);
         for pack in cover.packs.iter().flatten() {
             let is_covered = read(&self.known).is_covered_without(pack.id, cover);
-            if !is_covered && pack.is_covered() {
+            if !is_covered && pack.is_covered() && !pack.standing.is_gone() {
                 let index = self.read_index(pack.id)?.unwrap_or(Index::Open(OpenIndex::default()));
                 *write(&pack.index) = index;
             }
@@ -113,13 +116,14 @@ impl PackSet {
     }
 
     /// Reads a pack's own index. One that the log speaks of and that is not there counts as
-    /// damaged from its first byte; none if the log does not speak of it either.
+    /// damaged from its first byte; none if the log does not speak of it either, or retired it.
     pub(super) fn read_index(&self, id: PackId) -> Result<Option<Index>, StoreError> {
         let path = self.folder.join(id.file_name());
         let extent = self.extent(id);
         match self.disk.open(&path, OpenMode::Read) {
             Ok(file) => reader::load(file.as_ref(), &path, extent.as_ref()).map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let extent = extent.filter(|_| !self.is_retired(id));
                 Ok(extent.map(|extent| Index::Open(OpenIndex::missing(&extent))))
             }
             Err(error) => Err(StoreError::read(&path, error)),

@@ -32,7 +32,7 @@ impl Span {
 
 /// A multihash in few bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Key {
+pub(crate) enum Key {
     /// A digest of the usual length, and the code of its hash, which is less than 0x80.
     Usual(u8, [u8; 32]),
     /// Any other multihash as it is written in CIDs.
@@ -40,7 +40,7 @@ pub(super) enum Key {
 }
 
 impl Key {
-    pub(super) fn of(cid: &Cid) -> Self {
+    pub(crate) fn of(cid: &Cid) -> Self {
         let hash = cid.hash();
         let code = u8::try_from(hash.code()).ok().filter(|code| *code < 0x80);
         match code.zip(<[u8; 32]>::try_from(hash.digest()).ok()) {
@@ -50,7 +50,7 @@ impl Key {
     }
 
     /// Returns the raw CID that has this multihash.
-    fn to_cid(&self) -> Option<Cid> {
+    pub(crate) fn to_cid(&self) -> Option<Cid> {
         let bytes = match self {
             Self::Usual(code, digest) => [&[1, 0x55, *code, 32], digest.as_slice()].concat(),
             Self::Other(hash) => [&[1, 0x55], hash.as_ref()].concat(),
@@ -146,10 +146,28 @@ impl OpenIndex {
             .filter_map(|(key, span)| Some((key.to_cid()?, span.offset.checked_sub(DATA_OFFSET)?)))
     }
 
+    fn blocks(&self) -> Vec<(Cid, Span)> {
+        self.spans.iter().filter_map(|(key, span)| Some((key.to_cid()?, *span))).collect()
+    }
+
     /// Returns how many blocks it lists.
     pub(super) fn len(&self) -> usize {
         self.spans.len()
     }
+}
+
+/// Returns the raw CID of a multihash.
+fn raw_cid(code: u64, digest: &[u8]) -> Option<Cid> {
+    let mut bytes = vec![1, 0x55];
+    for mut number in [code, digest.len() as u64] {
+        while number >= 0x80 {
+            bytes.push(u8::try_from(number & 0x7f).unwrap_or_default() | 0x80);
+            number >>= 7;
+        }
+        bytes.push(u8::try_from(number).unwrap_or_default());
+    }
+    bytes.extend_from_slice(digest);
+    Cid::try_from(bytes).ok()
 }
 
 /// The index of a sealed pack.
@@ -180,6 +198,13 @@ impl SealedIndex {
     /// Returns code, digest and place of every block; no place where there can be none.
     pub(super) fn sections(&self) -> impl Iterator<Item = (u64, &[u8], Option<Span>)> {
         self.index.iter().map(|(code, digest, offset)| (code, digest, self.span_at(offset)))
+    }
+
+    /// Returns every block, under a raw CID, and its place.
+    fn blocks(&self) -> Vec<(Cid, Span)> {
+        self.sections()
+            .filter_map(|(code, digest, span)| Some((raw_cid(code, digest)?, span?)))
+            .collect()
     }
 
     /// Returns how many blocks it lists.
@@ -223,6 +248,15 @@ impl Index {
         match self {
             Self::Open(index) => index.find(cid),
             Self::Sealed(index) => index.find(cid),
+            Self::Covered(_) => None,
+        }
+    }
+
+    /// Returns every block, under a raw CID, and its place; none where they are not in memory.
+    pub(super) fn blocks(&self) -> Option<Vec<(Cid, Span)>> {
+        match self {
+            Self::Open(index) => Some(index.blocks()),
+            Self::Sealed(index) => Some(index.blocks()),
             Self::Covered(_) => None,
         }
     }

@@ -12,6 +12,7 @@ use super::Pack;
 use super::format::PackId;
 use super::index::Span;
 use super::midx::{DamagedPage, Midx, UsualKey};
+use super::retired::Standing;
 
 /// Up to how many packs that are apart are asked before the multi-pack indexes: what was written
 /// last is asked for most, and asking few costs little.
@@ -106,12 +107,14 @@ impl Known {
         &self.covers
     }
 
-    /// Returns how many packs are covered.
-    pub(super) fn covered_packs(&self) -> usize {
-        self.all.len() - self.apart.len()
+    /// Forgets packs. Multi-pack indexes may still lead to them: how they stand says that they are
+    /// gone.
+    pub(super) fn retain(&mut self, stays: impl Fn(&Pack) -> bool) {
+        self.all.retain(|pack| stays(pack));
+        self.apart.retain(|pack| stays(pack));
     }
 
-    /// Returns a place where the block is. An error is an index that turned out to be damaged.
+    /// Returns a place where the block is, in a pack that counts. An error is an index that turned out to be damaged.
     pub(super) fn find(&self, cid: &Cid) -> Result<Option<Place>, Arc<Cover>> {
         let asks_apart_first = self.apart.len() <= APART_FIRST_MAX;
         if asks_apart_first && let Some(place) = self.find_apart(cid) {
@@ -120,7 +123,11 @@ impl Known {
         if let Some(key) = UsualKey::of(cid) {
             for cover in &self.covers {
                 let mut last = None;
-                let found = cover.find(&key, |pack, span| last = Some((Arc::clone(pack), span)));
+                let found = cover.find(&key, |pack, span| {
+                    if pack.standing.counts() {
+                        last = Some((Arc::clone(pack), span));
+                    }
+                });
                 found.map_err(|_| Arc::clone(cover))?;
                 if last.is_some() {
                     return Ok(last);
@@ -130,19 +137,29 @@ impl Known {
         Ok(if asks_apart_first { None } else { self.find_apart(cid) })
     }
 
-    /// Returns a place in the pack that was met last.
+    /// Returns a place in the pack that was met last of those that count.
     fn find_apart(&self, cid: &Cid) -> Option<Place> {
-        self.apart.iter().rev().find_map(|pack| Some((Arc::clone(pack), pack.find(cid)?)))
+        let mut apart = self.apart.iter().rev().filter(|pack| pack.standing.counts());
+        apart.find_map(|pack| Some((Arc::clone(pack), pack.find(cid)?)))
     }
 
-    /// Returns every place where the block is. An error as in [`Self::find`].
-    pub(super) fn find_all(&self, cid: &Cid) -> Result<Vec<Place>, Arc<Cover>> {
-        let apart = self.apart.iter().rev();
+    /// Returns every place where the block is in packs that stand so. An error as in
+    /// [`Self::find`].
+    pub(super) fn find_all(
+        &self,
+        cid: &Cid,
+        stands_so: impl Fn(&Standing) -> bool,
+    ) -> Result<Vec<Place>, Arc<Cover>> {
+        let apart = self.apart.iter().rev().filter(|pack| stands_so(&pack.standing));
         let mut places: Vec<Place> =
             apart.filter_map(|pack| Some((Arc::clone(pack), pack.find(cid)?))).collect();
         let Some(key) = UsualKey::of(cid) else { return Ok(places) };
         for cover in &self.covers {
-            let found = cover.find(&key, |pack, span| places.push((Arc::clone(pack), span)));
+            let found = cover.find(&key, |pack, span| {
+                if stands_so(&pack.standing) {
+                    places.push((Arc::clone(pack), span));
+                }
+            });
             found.map_err(|_| Arc::clone(cover))?;
         }
         Ok(places)

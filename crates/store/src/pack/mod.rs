@@ -16,6 +16,7 @@ mod maintain;
 mod midx;
 mod reader;
 mod repair;
+mod retired;
 mod writer;
 
 use std::collections::HashMap;
@@ -29,15 +30,17 @@ use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, UnitWeighter};
 
 pub(crate) use self::check::{PackCheck, PackSize, check_midx, check_pack};
-pub(crate) use self::format::PackId;
-pub(crate) use self::index::Span;
+pub(crate) use self::format::{PackId, SECTIONS_OFFSET};
+pub(crate) use self::index::{Key, Span};
 pub use self::maintain::{IndexProgress, IndexReport};
 pub(crate) use self::midx::is_file_name as is_midx_name;
 pub(crate) use self::repair::{recover_extent, reindex};
-pub(crate) use self::writer::PackWriter;
+pub(crate) use self::retired::Contents;
+pub(crate) use self::writer::{PackWriter, Pending};
 
 use self::index::{Index, OpenIndex, SealedIndex};
 use self::known::{Known, Place};
+use self::retired::Standing;
 use crate::disk::{Disk, DiskFile, OpenMode, read_vec};
 use crate::error::StoreError;
 use crate::locked::{lock, read, write};
@@ -51,13 +54,15 @@ const READ_HANDLES_MAX: usize = 256;
 pub(crate) struct Pack {
     pub(crate) id: PackId,
     path: PathBuf,
+    standing: Standing,
     /// Held for a lookup, or to take in sections that were just appended.
     index: RwLock<Index>,
 }
 
 impl Pack {
     fn new(id: PackId, folder: &Path, index: Index) -> Self {
-        Self { id, path: folder.join(id.file_name()), index: RwLock::new(index) }
+        let path = folder.join(id.file_name());
+        Self { id, path, standing: Standing::default(), index: RwLock::new(index) }
     }
 
     /// Returns the place of a block.
@@ -73,12 +78,13 @@ impl Pack {
         matches!(*read(&self.index), Index::Covered(_))
     }
 
-    fn end(&self) -> u64 {
+    /// Where the known blocks end, in bytes from the start of the file.
+    pub(crate) fn end(&self) -> u64 {
         read(&self.index).end()
     }
 
     /// Returns where the pack could not be read, if anywhere.
-    fn damaged_at(&self) -> Option<u64> {
+    pub(crate) fn damaged_at(&self) -> Option<u64> {
         self.look(|index| index.damaged_at).flatten()
     }
 
@@ -128,8 +134,11 @@ pub(crate) struct PackFigures {
 pub(crate) struct PackSet {
     disk: Arc<dyn Disk>,
     folder: PathBuf,
-    /// Held for a lookup, or to take in a pack or a multi-pack index.
+    /// Those that count, and those that were retired and are kept. Held for a lookup, or to take
+    /// in a pack or a multi-pack index.
     known: RwLock<Known>,
+    /// Held for moments; whoever changes which packs are known, or how a pack stands, because of it
+    /// does so under it.
     announced: Mutex<Announced>,
     /// Held while packs are brought up to what was announced, so that whoever waits for it finds
     /// the work of the one before done.
@@ -143,6 +152,22 @@ struct Announced {
     extents: HashMap<PackId, Extent>,
     /// Packs that have not been brought up to it yet.
     behind: Vec<PackId>,
+    /// Packs that no longer count, and the numbers of the records that said so.
+    retired: HashMap<PackId, u64>,
+    /// The greatest of these numbers.
+    last_retired: u64,
+    /// Whether anything is kept of retired packs besides their names.
+    is_keeping: bool,
+}
+
+impl Announced {
+    /// Keeps a pack that was retired before it became known.
+    fn keep_if_retired(&mut self, pack: &Pack) {
+        if self.retired.contains_key(&pack.id) {
+            pack.standing.set_kept();
+            self.is_keeping = true;
+        }
+    }
 }
 
 impl PackSet {
@@ -166,6 +191,9 @@ impl PackSet {
         }
         let mut announced = lock(&self.announced);
         for extent in extents {
+            if announced.retired.contains_key(&extent.pack) {
+                continue;
+            }
             let known = announced.extents.entry(extent.pack).or_insert(*extent);
             if known.len <= extent.len {
                 *known = *extent;
@@ -174,14 +202,17 @@ impl PackSet {
         }
     }
 
-    /// Returns what the log announced of all packs, by pack.
+    /// Returns what the log announced of all packs that count, by pack.
     pub(crate) fn extents(&self) -> Vec<Extent> {
-        let mut extents: Vec<Extent> = lock(&self.announced).extents.values().copied().collect();
+        let announced = lock(&self.announced);
+        let extents = announced.extents.values();
+        let counted = extents.filter(|extent| !announced.retired.contains_key(&extent.pack));
+        let mut extents: Vec<Extent> = counted.copied().collect();
         extents.sort_unstable_by_key(|extent| extent.pack);
         extents
     }
 
-    fn extent(&self, id: PackId) -> Option<Extent> {
+    pub(crate) fn extent(&self, id: PackId) -> Option<Extent> {
         lock(&self.announced).extents.get(&id).copied()
     }
 
@@ -219,7 +250,12 @@ impl PackSet {
             return Ok(());
         }
         let refused = |error| StoreError::read(&pack.path, error);
-        let file = self.handle(&pack).map_err(refused)?;
+        let file = match self.handle(&pack) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.is_retired(id) => {
+                return Ok(());
+            }
+            opened => opened.map_err(refused)?,
+        };
         pack.grow(|index| reader::scan(index, file.as_ref(), &extent)).map_err(refused)
     }
 
@@ -237,7 +273,8 @@ impl PackSet {
         ids.extend(lock(&self.announced).extents.keys());
         ids.sort_unstable();
         ids.dedup();
-        ids.into_iter().filter(|id| self.pack(*id).is_none()).try_for_each(|id| self.load(id))
+        let is_new = |id: &PackId| self.pack(*id).is_none() && !self.is_retired(*id);
+        ids.into_iter().filter(is_new).try_for_each(|id| self.load(id))
     }
 
     /// Gets to know one pack.
@@ -257,12 +294,14 @@ impl PackSet {
     }
 
     /// Makes the names of all packs durable.
-    fn sync_names(&self) -> Result<(), StoreError> {
+    pub(crate) fn sync_names(&self) -> Result<(), StoreError> {
         let synced = self.disk.sync_dir(&self.folder);
         synced.map_err(|error| StoreError::change(&self.folder, "sync", error))
     }
 
     fn add(&self, pack: Arc<Pack>) {
+        let mut announced = lock(&self.announced);
+        announced.keep_if_retired(&pack);
         write(&self.known).add(pack);
     }
 
@@ -270,19 +309,19 @@ impl PackSet {
         read(&self.known).all().iter().find(|pack| pack.id == id).cloned()
     }
 
-    /// Returns all packs.
-    fn all(&self) -> Vec<Arc<Pack>> {
-        read(&self.known).all().to_vec()
+    /// Returns all packs that count.
+    pub(crate) fn all(&self) -> Vec<Arc<Pack>> {
+        read(&self.known).all().iter().filter(|pack| pack.standing.counts()).cloned().collect()
     }
 
-    /// Returns a place where the block is.
+    /// Returns a place where the block is, in a pack that counts.
     pub(crate) fn find(&self, cid: &Cid) -> Result<Option<Place>, StoreError> {
         self.look_up(|known| known.find(cid))
     }
 
-    /// Returns every place where the block is.
-    fn find_all(&self, cid: &Cid) -> Result<Vec<Place>, StoreError> {
-        self.look_up(|known| known.find_all(cid))
+    /// Returns every place where the block is in packs that count.
+    pub(crate) fn find_all(&self, cid: &Cid) -> Result<Vec<Place>, StoreError> {
+        self.look_up(|known| known.find_all(cid, Standing::counts))
     }
 
     /// Looks something up, again where a multi-pack index turned out to be damaged.
@@ -302,7 +341,7 @@ impl PackSet {
 
     /// Returns a pack that could not be read in full, and where.
     pub(crate) fn damage(&self) -> Option<(PackId, u64)> {
-        read(&self.known).all().iter().find_map(|pack| Some((pack.id, pack.damaged_at()?)))
+        self.all().iter().find_map(|pack| Some((pack.id, pack.damaged_at()?)))
     }
 
     /// Reads `len` bytes of a pack, fewer where it ends.
@@ -321,8 +360,21 @@ impl PackSet {
 
     /// Reads and verifies a block; where its copy is damaged, any other copy will do.
     pub(crate) fn read_block(&self, cid: &Cid) -> Result<Option<Block>, StoreError> {
+        self.read_from(cid, self.find_all(cid)?.into_iter().chain(self.find_kept(cid)?))
+    }
+
+    /// Reads and verifies a block in the packs that count.
+    pub(crate) fn read_counted(&self, cid: &Cid) -> Result<Option<Block>, StoreError> {
+        self.read_from(cid, self.find_all(cid)?.into_iter())
+    }
+
+    fn read_from(
+        &self,
+        cid: &Cid,
+        places: impl Iterator<Item = Place>,
+    ) -> Result<Option<Block>, StoreError> {
         let mut failure = None;
-        for (pack, span) in self.find_all(cid)? {
+        for (pack, span) in places {
             match self.read(&pack, span.offset, span.len) {
                 Ok(section) => match block_in_section(&section, cid, 0) {
                     Some(block) => return Ok(Some(block)),
@@ -338,6 +390,13 @@ impl PackSet {
         }
     }
 
+    /// Returns the size of a pack's file in bytes.
+    pub(crate) fn file_bytes(&self, id: PackId) -> Result<u64, StoreError> {
+        let path = self.path(id);
+        let size = self.disk.open(&path, OpenMode::Read).and_then(|file| file.size());
+        size.map_err(|error| StoreError::read(&path, error))
+    }
+
     fn handle(&self, pack: &Pack) -> io::Result<Arc<dyn DiskFile>> {
         if let Some(file) = self.handles.get(&pack.id) {
             return Ok(file);
@@ -349,14 +408,14 @@ impl PackSet {
 
     /// Returns figures about all packs.
     pub(crate) fn figures(&self) -> PackFigures {
-        let covered = read(&self.known).covered_packs() as u64;
-        let mut figures = PackFigures { covered, ..PackFigures::default() };
+        let mut figures = PackFigures::default();
         for pack in self.all() {
             let index = read(&pack.index);
             match *index {
                 Index::Open(_) => figures.open += 1,
                 Index::Sealed(_) | Index::Covered(_) => figures.sealed += 1,
             }
+            figures.covered += u64::from(matches!(*index, Index::Covered(_)));
             figures.blocks += index.len() as u64;
             figures.bytes += index.end();
         }

@@ -83,6 +83,17 @@ pub(super) fn block_in_section(section: &Bytes, cid: &Cid, buffer_bytes: usize) 
     UnverifiedBlock { cid: *cid, data }.verify().ok()
 }
 
+/// Takes a block out of the bytes of its section under the CID that it was stored with; none if
+/// they are damaged.
+pub(super) fn stored_block(section: &Bytes) -> Option<Block> {
+    let prefix = Prefix::parse(section)?;
+    if prefix.section_bytes > section.len() {
+        return None;
+    }
+    let data = section.slice(prefix.bytes.len()..prefix.section_bytes);
+    UnverifiedBlock { cid: prefix.cid, data }.verify().ok()
+}
+
 /// Reads the index of the pack in `file`, as far as `extent` allows.
 pub(super) fn load(
     file: &dyn DiskFile,

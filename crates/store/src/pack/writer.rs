@@ -253,8 +253,10 @@ impl PackWriter {
     }
 
     /// Returns what the next commit has to make durable.
-    pub(crate) fn pending(&self) -> Result<Pending, StoreError> {
+    pub(crate) fn pending(&mut self, packs: &PackSet) -> Result<Pending, StoreError> {
         self.check_open()?;
+        // Others may have adopted a sealed pack, announced it, and collected it since.
+        self.unannounced.retain(|extent| !packs.is_retired(extent.pack));
         if let Some(poison) = self.failed.iter().chain(&self.own).find_map(|own| own.file.poison())
         {
             return Err(poison);
@@ -267,6 +269,25 @@ impl PackWriter {
             pending.file = Some((Arc::clone(&own.file), extent.len));
         }
         Ok(pending)
+    }
+
+    /// Returns the pack that is appended to.
+    pub(crate) fn own_id(&self) -> Option<PackId> {
+        self.own.as_ref().map(|own| own.pack.id)
+    }
+
+    /// Returns the size over which a pack is sealed, in bytes.
+    pub(crate) fn pack_bytes_max(&self) -> u64 {
+        self.pack_bytes_max
+    }
+
+    /// Lets go of the pack that is appended to, if it is this one and a commit has announced all of
+    /// it; returns whether it did.
+    pub(crate) fn let_go(&mut self, id: PackId) -> bool {
+        let own = self.own.take_if(|own| {
+            own.pack.id == id && own.announced == own.pack.end() && !own.file.is_poisoned()
+        });
+        own.is_some()
     }
 
     /// Takes note that a commit announced `extents`.
@@ -318,6 +339,9 @@ impl PackWriter {
         loop {
             let id = PackId::derive(self.seed, self.names_given);
             self.names_given = self.names_given.wrapping_add(1);
+            if packs.is_retired(id) {
+                continue;
+            }
             let pack = Pack::new(id, &packs.folder, Index::Open(OpenIndex::default()));
             let refused = |error| StoreError::change(&pack.path, "create", error);
             let file = match packs.disk.open(&pack.path, OpenMode::CreateNew) {
@@ -361,6 +385,9 @@ impl PackWriter {
                 continue;
             }
             refresh()?;
+            if packs.is_retired(pack.id) {
+                continue;
+            }
             if let Some(own) = self.take_over(packs, &pack, file)? {
                 return Ok(Some(own));
             }

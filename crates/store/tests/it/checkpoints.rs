@@ -8,8 +8,8 @@ use cidlake_store::disk::{Disk as _, FaultyDisk, MemDisk};
 use cidlake_store::{Base, Checkpointed, Expect, Lsn, Payload, Store, StoreError};
 
 use crate::support::{
-    Promises, assert_base, assert_here, block, checkpoint, commit, delta, faulty, open, options,
-    payloads, root, try_open,
+    Promises, assert_base, assert_here, block, checkpoint, commit, delta, faulty, hold, open,
+    options, payloads, root, try_open,
 };
 
 fn named(disk: &MemDisk, part: &str) -> Vec<PathBuf> {
@@ -161,7 +161,7 @@ fn a_checkpoint_fits_the_copy_of_its_segment() {
     // This process ends after its record is written and before it is synced.
     let (faults, two) = faulty(&disk, options(2));
     faults.fail_sync_at(faults.syncs());
-    assert!(two.commit(vec![delta(3)], Expect::Any).is_err());
+    assert!(two.commit(&hold(&two), vec![delta(3)], Expect::Any).is_err());
     let three = open(&disk, 3);
     commit(&three, vec![delta(4)]);
     assert_ne!(named(&disk, ".wal"), before);
@@ -178,7 +178,7 @@ fn a_checkpoint_of_records_that_may_be_lost_makes_them_durable_first() {
     commit(&open(&disk, 1), vec![delta(1)]);
     let (faults, two) = faulty(&disk, options(2));
     faults.fail_sync_at(faults.syncs());
-    assert!(two.commit(vec![delta(2)], Expect::Any).is_err());
+    assert!(two.commit(&hold(&two), vec![delta(2)], Expect::Any).is_err());
     let three = open(&disk, 3);
     assert!(matches!(checkpoint(&three).unwrap(), Checkpointed::Made { .. }));
     for seed in 0..20 {
@@ -215,7 +215,7 @@ fn an_older_log_that_is_put_back_is_not_opened_from_a_newer_checkpoint() {
     assert_eq!(open(&other, 4).base(), None);
     let (faults, failing) = faulty(&other, options(5));
     faults.fail_sync_at(faults.syncs());
-    assert!(failing.commit(vec![delta(15)], Expect::Any).is_err());
+    assert!(failing.commit(&hold(&failing), vec![delta(15)], Expect::Any).is_err());
     commit(&open(&other, 6), vec![delta(16)]);
     assert!(!named(&other, ".wal").contains(&segment));
     assert_eq!(open(&other, 7).base(), None);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cidlake_store::disk::{Faults, FaultyDisk, MemDisk};
 use cidlake_store::{Expect, Lsn, Payload, Store};
 
-use crate::support::{Promises, block, checkpoint, delta, open, payloads, root, try_open};
+use crate::support::{Promises, block, checkpoint, delta, hold, open, payloads, root, try_open};
 
 /// A store on a disk where everything from operation `from` on fails.
 fn open_faulty(disk: &MemDisk, from: u64, seed: u8) -> (Faults, Option<Store>) {
@@ -135,7 +135,7 @@ fn one_segment(commits: &[Vec<Payload>]) -> (MemDisk, std::path::PathBuf, Vec<u8
         cidlake_store::Options { segment_bytes_max: 1 << 20, ..crate::support::options(1) };
     let store = Store::open(Arc::new(disk.process()), root(), options).unwrap();
     for payloads in commits {
-        store.commit(payloads.clone(), Expect::Any).unwrap();
+        store.commit(&hold(&store), payloads.clone(), Expect::Any).unwrap();
     }
     drop(store);
     let path = root().join("wal/00000000000000000001-00000001.wal");
@@ -164,7 +164,7 @@ fn a_torn_tail_at_any_byte_opens_with_the_commits_before() {
             let disk = disk.fork();
             assert_eq!(payloads(&open(&disk, 2)), before.concat(), "cut at {cut}");
             let store = open(&disk, 3);
-            store.commit(vec![delta(6)], Expect::Last(Lsn(3))).unwrap();
+            store.commit(&hold(&store), vec![delta(6)], Expect::Last(Lsn(3))).unwrap();
             assert_eq!(payloads(&open(&disk, 4)), [before.concat(), vec![delta(6)]].concat());
         }
     }
@@ -184,7 +184,7 @@ fn a_write_whose_first_sector_was_lost_is_torn_and_not_damaged() {
     // Sooner or later one of these would end where a record of the torn write begins.
     let mut expected = before.concat();
     for number in 2..40 {
-        store.commit(vec![delta(number)], Expect::Any).unwrap();
+        store.commit(&hold(&store), vec![delta(number)], Expect::Any).unwrap();
         expected.push(delta(number));
         assert_eq!(payloads(&open(&disk, 3)), expected);
     }
@@ -227,7 +227,7 @@ fn a_missing_segment_is_refused() {
     let disk = MemDisk::new();
     let store = open(&disk, 1);
     for number in 0..60 {
-        store.commit(vec![delta(number)], Expect::Any).unwrap();
+        store.commit(&hold(&store), vec![delta(number)], Expect::Any).unwrap();
     }
     drop(store);
     let wal = root().join("wal");

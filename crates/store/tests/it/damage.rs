@@ -6,7 +6,7 @@ use cidlake_block::Block;
 use cidlake_store::disk::{Disk, MemDisk};
 use cidlake_store::{DamageKind, StoreError};
 
-use crate::support::{assert_here, block, commit, delta, open, root};
+use crate::support::{assert_here, block, commit, delta, hold, open, root};
 
 fn packs(disk: &MemDisk) -> Vec<PathBuf> {
     let folder = root().join("packs");
@@ -28,11 +28,11 @@ fn lake() -> (MemDisk, Vec<Block>) {
         (0..7).map(|number| block(number, 150 + number as usize * 90)).collect();
     let store = open(&disk, 1);
     for block in &blocks {
-        store.put(std::slice::from_ref(block)).unwrap();
+        store.put(&hold(&store), std::slice::from_ref(block)).unwrap();
         commit(&store, vec![delta(1)]);
     }
-    store.put(&[block(100, 2000)]).unwrap();
-    store.put(&[block(101, 350), block(102, 450)]).unwrap();
+    store.put(&hold(&store), &[block(100, 2000)]).unwrap();
+    store.put(&hold(&store), &[block(101, 350), block(102, 450)]).unwrap();
     commit(&store, vec![]);
     let stats = store.stats();
     assert_eq!((stats.packs_sealed, stats.packs_open), (1, 1));
@@ -66,7 +66,7 @@ fn a_flipped_bit_anywhere_in_a_pack_gives_the_right_data_or_an_error() {
             assert!(!report.damage.is_empty(), "byte {at} of {len} was not noticed");
             assert!(report.damage.iter().all(|damage| damage.path == path));
             // Bringing good copies makes the lake whole again.
-            store.restore(&blocks).unwrap();
+            store.restore(&hold(&store), &blocks).unwrap();
             assert_here(&store, &blocks);
             commit(&store, vec![]);
             drop(store);
@@ -81,8 +81,8 @@ fn another_copy_is_as_good() {
     let (one, two) = (open(&disk, 1), open(&disk, 2));
     let block = block(1, 500);
     // Neither process knows of the other's block before it commits.
-    one.put(std::slice::from_ref(&block)).unwrap();
-    two.put(std::slice::from_ref(&block)).unwrap();
+    one.put(&hold(&one), std::slice::from_ref(&block)).unwrap();
+    two.put(&hold(&two), std::slice::from_ref(&block)).unwrap();
     commit(&one, vec![]);
     commit(&two, vec![]);
     let paths = packs(&disk);
@@ -113,7 +113,7 @@ fn a_pack_that_is_gone_or_cut_is_reported() {
     let damage = store.fsck(&mut |_| {}).unwrap().damage;
     assert_eq!(damage.len(), 1);
     assert_eq!((damage[0].kind, &damage[0].path), (DamageKind::Pack, &sealed));
-    assert_eq!(store.put(&blocks).unwrap().new_blocks, 7);
+    assert_eq!(store.put(&hold(&store), &blocks).unwrap().new_blocks, 7);
     assert_here(&store, &blocks);
 
     let cut = disk.fork();
@@ -123,7 +123,7 @@ fn a_pack_that_is_gone_or_cut_is_reported() {
     assert_here(&store, &blocks[..3]);
     assert!(matches!(store.get(blocks[6].cid()), Err(StoreError::Corrupt { .. })));
     assert!(!store.fsck(&mut |_| {}).unwrap().damage.is_empty());
-    store.put(&[block(200, 10)]).unwrap();
+    store.put(&hold(&store), &[block(200, 10)]).unwrap();
     assert_eq!(cut.content(&sealed).unwrap(), content[..1000]);
 }
 
@@ -146,7 +146,7 @@ fn a_copy_that_another_process_restored_is_found() {
     flip(&disk, &packs(&disk)[0], 150);
     assert!(matches!(reader.get(blocks[0].cid()), Err(StoreError::Corrupt { .. })));
     let healer = open(&disk, 3);
-    assert_eq!(healer.restore(&blocks).unwrap().new_blocks, 1);
+    assert_eq!(healer.restore(&hold(&healer), &blocks).unwrap().new_blocks, 1);
     commit(&healer, vec![]);
     assert_here(&reader, &blocks);
 }

@@ -10,9 +10,12 @@ use std::sync::{Arc, Once};
 
 use cidlake_block::{Block, Cid, Codec, UnverifiedBlock};
 use cidlake_store::disk::{Disk, MemDisk, OpenMode};
-use cidlake_store::{Base, Lsn, Options, Payload, Store};
+use cidlake_store::{Base, Hold, Lsn, Options, Payload, Store};
 
-use crate::support::{assert_here, block, commit, delta, open, payloads, root};
+use crate::support::{
+    assert_here, block, commit, delta, gc, hold, keep, open, options, pack_names, payloads, root,
+    unpin,
+};
 
 /// The files of the lake and their fixtures: a sealed pack, an open one, and a segment with the
 /// first kinds of records.
@@ -27,6 +30,14 @@ const FILES: [(&str, &str); 4] = [
 const LATER_FILES: [(&str, &str); 2] = [
     ("wal/00000000000000000001-00000001.wal", "log-later-v1.wal"),
     ("wal/00000000000000000003.checkpoint", "checkpoint-v1.checkpoint"),
+];
+
+/// The files of another lake: a segment with a record that retires a pack, a checkpoint behind it,
+/// and the lease of a process that holds it.
+const COLLECTED: [(&str, &str); 3] = [
+    ("wal/00000000000000000001-00000001.wal", "log-retire-v1.wal"),
+    ("wal/00000000000000000004.checkpoint", "checkpoint-retire-v1.checkpoint"),
+    ("leases/01010101010101010101010101010101.lease", "lease-v1.lease"),
 ];
 
 static BLESSING: Once = Once::new();
@@ -47,7 +58,10 @@ fn fixture(name: &str) -> Vec<u8> {
 
 fn bless() {
     fs::create_dir_all(fixture_path("")).unwrap();
-    for (disk, files) in [(written(), FILES.as_slice()), (written_later(), &LATER_FILES)] {
+    let (collected, _hold) = collected();
+    let lakes =
+        [(written(), FILES.as_slice()), (written_later(), &LATER_FILES), (collected, &COLLECTED)];
+    for (disk, files) in lakes {
         for (path, name) in files {
             fs::write(fixture_path(name), disk.content(&root().join(path)).unwrap()).unwrap();
         }
@@ -100,9 +114,9 @@ fn writer(disk: &MemDisk) -> Store {
 fn written() -> MemDisk {
     let disk = MemDisk::new();
     let store = writer(&disk);
-    store.put(&blocks()).unwrap();
+    store.put(&hold(&store), &blocks()).unwrap();
     commit(&store, records());
-    store.put(&[last_block()]).unwrap();
+    store.put(&hold(&store), &[last_block()]).unwrap();
     commit(&store, vec![]);
     store.close().unwrap();
     disk
@@ -117,13 +131,65 @@ fn later_records() -> Vec<Payload> {
 fn written_later() -> MemDisk {
     let disk = MemDisk::new();
     let store = writer(&disk);
-    store.put(&blocks()[..1]).unwrap();
+    store.put(&hold(&store), &blocks()[..1]).unwrap();
     commit(&store, vec![delta(1), delta(2)]);
     let last = commit(&store, later_records());
     store.checkpoint(last, b"state".as_slice().into()).unwrap();
     commit(&store, vec![delta(3)]);
     store.close().unwrap();
     disk
+}
+
+/// Writes the lake that the fixtures of a collection were taken from.
+fn collected() -> (MemDisk, Hold) {
+    let disk = MemDisk::new();
+    let options = Options { segment_bytes_max: 4096, ..options(1) };
+    let store = Store::open(Arc::new(disk.process()), root(), options).unwrap();
+    keep(&store, &[block(1, 300), block(2, 900)]);
+    commit(&store, vec![unpin(&block(2, 900))]);
+    let reader = hold(&store);
+    assert_eq!(gc(&store).packs_repacked, 1);
+    let last = store.last_lsn().unwrap();
+    store.checkpoint(last, b"state".as_slice().into()).unwrap();
+    drop(reader);
+    let hold = hold(&store);
+    (disk, hold)
+}
+
+#[test]
+fn a_collected_lake_has_the_bytes_of_the_fixtures() {
+    let (disk, hold) = collected();
+    assert_eq!(hold.lsn(), Lsn(4));
+    assert_golden(&disk, &COLLECTED);
+}
+
+#[test]
+fn the_fixtures_of_a_collected_lake_are_read() {
+    let (other, _hold) = collected();
+    let disk = MemDisk::new();
+    for folder in ["packs", "wal", "leases"] {
+        disk.create_dir(&root().join(folder)).unwrap();
+    }
+    let write = |path: &str, content: &[u8]| {
+        let file = disk.open(&root().join(path), OpenMode::CreateNew).unwrap();
+        file.write_at(0, content).unwrap();
+        file
+    };
+    write("lake.toml", &fixture("lake-v1.toml"));
+    let [_retired, pack] = pack_names(&other).try_into().unwrap();
+    let pack = root().join("packs").join(pack);
+    write(pack.strip_prefix(root()).unwrap().to_str().unwrap(), &other.content(&pack).unwrap());
+    let [_log, _checkpoint, lease] = COLLECTED.map(|(path, name)| write(path, &fixture(name)));
+    let store = open(&disk, 2);
+    assert_eq!(store.base().unwrap().lsn, Lsn(3));
+    assert_eq!(payloads(&store).len(), 3);
+    assert_here(&store, &[block(1, 300)]);
+    assert!(!store.has(block(2, 900).cid()).unwrap());
+    assert_eq!(store.fsck(&mut |_| {}).unwrap().damage, []);
+    assert_eq!(store.leases_elsewhere().unwrap(), []);
+    assert!(lease.try_lock().unwrap());
+    let name = COLLECTED[2].0.strip_prefix("leases/").unwrap().to_owned();
+    assert_eq!(store.leases_elsewhere().unwrap(), [(name, Some(Lsn(4)))]);
 }
 
 fn assert_golden(disk: &MemDisk, files: &[(&str, &str)]) {
@@ -184,7 +250,7 @@ fn the_fixtures_are_read_and_gone_on_with() {
     let report = store.fsck(&mut |_| {}).unwrap();
     assert_eq!((report.blocks, report.records, report.damage), (6, 4, vec![]));
 
-    store.put(&[block(6, 100)]).unwrap();
+    store.put(&hold(&store), &[block(6, 100)]).unwrap();
     commit(&store, vec![delta(2)]);
     let other = open(&disk, 3);
     assert_eq!(payloads(&other), [records(), vec![delta(2)]].concat());

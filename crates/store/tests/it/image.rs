@@ -137,8 +137,10 @@ fn look_at(copy: &Path, folder: &Path, said: &Said, cut: u32) {
     }
     let store = open(&lake, 800_000 + 2 * cut);
     said.check(&store);
-    store.put(&[block(1, 400)]).unwrap();
-    let last = store.commit(vec![delta(1)], Expect::Any).unwrap();
+    let hold = store.hold().unwrap();
+    store.put(&hold, &[block(1, 400)]).unwrap();
+    let last = store.commit(&hold, vec![delta(1)], Expect::Any).unwrap();
+    drop(hold);
     drop(store);
     assert_eq!(open(&lake, 800_001 + 2 * cut).last_lsn().unwrap(), last);
 }

@@ -64,8 +64,9 @@ fn a_worker_commits_until_it_is_killed() {
     let worker: u32 = worker.to_string_lossy().parse().unwrap();
     let store = open(Path::new(&folder), worker);
     for round in 0..u32::MAX {
-        store.put(&blocks(worker, round)).unwrap();
-        store.commit(payloads(worker, round), Expect::Any).unwrap();
+        let hold = store.hold().unwrap();
+        store.put(&hold, &blocks(worker, round)).unwrap();
+        store.commit(&hold, payloads(worker, round), Expect::Any).unwrap();
         let mut out = std::io::stdout().lock();
         if writeln!(out, "{DONE}{worker} {round}").and_then(|()| out.flush()).is_err() {
             return;
@@ -200,8 +201,9 @@ fn a_process_that_is_killed_takes_nothing_with_it() {
     said.catch_up();
     let store = open(&lake, 990_000);
     said.check(&store);
-    store.put(&blocks(7_777, 0)).unwrap();
-    store.commit(payloads(7_777, 0), Expect::Any).unwrap();
+    let hold = store.hold().unwrap();
+    store.put(&hold, &blocks(7_777, 0)).unwrap();
+    store.commit(&hold, payloads(7_777, 0), Expect::Any).unwrap();
     said.commits.insert((7_777, 0));
     said.check(&open(&lake, 990_001));
 }

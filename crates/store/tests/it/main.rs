@@ -10,6 +10,10 @@ mod crash;
 mod damage;
 mod faults;
 mod formats;
+mod gc;
+mod gc_crash;
+mod gc_model;
+mod gc_races;
 #[cfg(target_os = "linux")]
 mod image;
 mod kill;

@@ -9,7 +9,7 @@ use cidlake_store::{
     DamageKind, IndexReport, Options, RepairOptions, RepairReport, Store, StoreError, repair,
 };
 
-use crate::support::{assert_here, block, commit, delta, faulty, open, options, root};
+use crate::support::{assert_here, block, commit, delta, faulty, hold, open, options, root};
 
 fn files(disk: &MemDisk, ending: &str) -> Vec<PathBuf> {
     let folder = root().join("packs");
@@ -27,7 +27,7 @@ fn numbered(first: u32, count: u32) -> Vec<Block> {
 fn fill(store: &Store, first: u32, count: u32) -> Vec<Block> {
     let blocks = numbered(first, count);
     for blocks in blocks.chunks(3) {
-        store.put(blocks).unwrap();
+        store.put(&hold(store), blocks).unwrap();
         commit(store, vec![delta(first)]);
     }
     blocks
@@ -60,7 +60,7 @@ fn blocks_are_found_through_an_index_as_without_one() {
         assert!(!store.has(absent.cid()).unwrap());
         assert!(store.get(absent.cid()).unwrap().is_none());
     }
-    assert_eq!(store.put(&blocks).unwrap().new_blocks, 0);
+    assert_eq!(store.put(&hold(&store), &blocks).unwrap().new_blocks, 0);
     assert_eq!(store.fsck(&mut |_| {}).unwrap().damage, []);
 }
 
@@ -143,7 +143,7 @@ fn any_flipped_byte_of_an_index_is_got_over_and_reported() {
         for block in &blocks {
             assert_eq!(store.get(block.cid()).unwrap().expect("not lost").data(), block.data());
         }
-        assert_eq!(store.put(&blocks).unwrap().new_blocks, 0);
+        assert_eq!(store.put(&hold(&store), &blocks).unwrap().new_blocks, 0);
         assert_eq!(store.stats().packs_covered, 0);
         let damage = store.fsck(&mut |_| {}).unwrap().damage;
         assert_eq!(damage.len(), 1, "byte {at}");
@@ -326,8 +326,8 @@ fn another_copy_is_as_good_where_both_are_covered() {
     let twice: Vec<Block> = (0..8).map(|number| block(number, 700)).collect();
     // Neither process knows of the other's blocks before it commits.
     for block in &twice {
-        one.put(std::slice::from_ref(block)).unwrap();
-        two.put(std::slice::from_ref(block)).unwrap();
+        one.put(&hold(&one), std::slice::from_ref(block)).unwrap();
+        two.put(&hold(&two), std::slice::from_ref(block)).unwrap();
     }
     commit(&one, vec![]);
     commit(&two, vec![]);
@@ -371,7 +371,7 @@ fn a_covered_pack_that_is_gone_or_cut_is_reported() {
         assert!(missing.iter().all(|block| !store.has(block.cid()).unwrap()));
         let damage = store.fsck(&mut |_| {}).unwrap().damage;
         assert!(damage.iter().all(|damage| damage.path == sealed) && !damage.is_empty());
-        assert_eq!(store.put(&blocks).unwrap().new_blocks, missing.len() as u64);
+        assert_eq!(store.put(&hold(&store), &blocks).unwrap().new_blocks, missing.len() as u64);
         commit(&store, vec![]);
         index(&store);
         assert_here(&store, &blocks);
@@ -459,7 +459,7 @@ fn golden_lake() -> (MemDisk, Vec<Block>) {
     let store = Store::open(Arc::new(disk.process()), root(), options).unwrap();
     let blocks: Vec<Block> = (1..9).map(|number| block(number, 300)).collect();
     for block in &blocks {
-        store.put(std::slice::from_ref(block)).unwrap();
+        store.put(&hold(&store), std::slice::from_ref(block)).unwrap();
         commit(&store, vec![]);
     }
     assert_eq!(store.stats().packs_sealed, 2);

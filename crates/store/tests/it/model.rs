@@ -8,7 +8,7 @@ use cidlake_store::disk::{FaultyDisk, MemDisk};
 use cidlake_store::{Checkpointed, CommitError, Expect, Lsn, Payload, Store};
 use proptest::prelude::*;
 
-use crate::support::{assert_base, block, checkpoint, options, payloads, root};
+use crate::support::{assert_base, block, checkpoint, hold, options, payloads, root};
 
 /// One step of a process.
 #[derive(Debug, Clone)]
@@ -66,7 +66,7 @@ impl Model {
                 Payload::Pin { cid: *block(self.next, 8).cid(), name: Some(self.next.to_string()) }
             })
             .collect();
-        match stores[process].commit(payloads.clone(), Expect::Any) {
+        match stores[process].commit(&hold(&stores[process]), payloads.clone(), Expect::Any) {
             Ok(_) => {
                 self.records.extend(payloads);
                 self.settle(process);
@@ -97,7 +97,7 @@ fn run(steps: Vec<Step>) {
         match step {
             Step::Put { process, number, len } => {
                 let block = block(number * 1000 + len as u32, len);
-                stores[process].put(std::slice::from_ref(&block)).unwrap();
+                stores[process].put(&hold(&stores[process]), std::slice::from_ref(&block)).unwrap();
                 assert!(stores[process].has(block.cid()).unwrap());
                 model.put[process].insert(*block.cid(), block);
             }
@@ -140,10 +140,13 @@ fn crash(disk: &MemDisk, model: &mut Model, seed: u64, after: u64) {
     faults.fail_from(faults.operations() + after);
     let block = block(77_000_000 + model.next, 700);
     let before = model.records.len();
-    let stored = store.put(std::slice::from_ref(&block)).is_ok();
     model.next += 1;
     let payloads = [(); 2].map(|()| Payload::Delta { delta: *block.cid() }).to_vec();
-    let committed = stored && store.commit(payloads.clone(), Expect::Any).is_ok();
+    let done = store.hold().map_err(CommitError::from).and_then(|hold| {
+        store.put(&hold, std::slice::from_ref(&block))?;
+        store.commit(&hold, payloads.clone(), Expect::Any)
+    });
+    let committed = done.is_ok();
     drop(store);
     disk.crash(seed);
     let survivor = Store::open(Arc::new(disk.process()), root(), options(0x71)).unwrap();

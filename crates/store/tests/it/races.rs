@@ -13,7 +13,9 @@ use std::time::{Duration, Instant};
 use cidlake_store::disk::{Disk, DiskFile, FaultyDisk, MemDisk, OpenMode};
 use cidlake_store::{CommitError, Expect, Lsn, Store, StoreError};
 
-use crate::support::{assert_here, block, commit, delta, faulty, open, options, payloads, root};
+use crate::support::{
+    assert_here, block, commit, delta, faulty, hold, open, options, payloads, root,
+};
 
 #[expect(clippy::disallowed_methods, reason = "it waits for threads that have no channel to it")]
 /// Waits until it is so; gives up after a while, so that a test fails instead of hanging.
@@ -39,14 +41,14 @@ fn a_pack_that_is_sealed_while_a_commit_waits_is_announced_in_full() {
     commit(&store, vec![delta(0)]);
     let before = block(1, 400);
     let after = [block(2, 1500), block(3, 1500), block(4, 300)];
-    store.put(std::slice::from_ref(&before)).unwrap();
+    store.put(&hold(&store), std::slice::from_ref(&before)).unwrap();
     let syncs = faults.syncs();
     thread::scope(|scope| {
         let held = hold_log(&disk);
         let waiting = scope.spawn(|| commit(&store, vec![delta(1)]));
         // With the sync of the pack it is settled what the commit announces.
         wait_for(|| faults.syncs() > syncs);
-        store.put(&after).unwrap();
+        store.put(&hold(&store), &after).unwrap();
         drop(held);
         waiting.join().unwrap();
     });
@@ -63,14 +65,14 @@ fn a_commit_that_the_end_overtakes_is_not_made() {
     let disk = MemDisk::new();
     let (faults, store) = faulty(&disk, options(1));
     commit(&store, vec![delta(0)]);
-    store.put(&[block(1, 100)]).unwrap();
+    store.put(&hold(&store), &[block(1, 100)]).unwrap();
     let syncs = faults.syncs();
     thread::scope(|scope| {
         let held = hold_log(&disk);
         let first = scope.spawn(|| commit(&store, vec![delta(1)]));
         wait_for(|| faults.syncs() > syncs);
-        store.put(&[block(2, 100)]).unwrap();
-        let second = scope.spawn(|| store.commit(vec![delta(2)], Expect::Any));
+        store.put(&hold(&store), &[block(2, 100)]).unwrap();
+        let second = scope.spawn(|| store.commit(&hold(&store), vec![delta(2)], Expect::Any));
         wait_for(|| store.stats().commits_waiting == 2);
         store.close().unwrap();
         drop(held);
@@ -94,14 +96,14 @@ fn a_slow_put_holds_up_no_other_process() {
     let slow = Store::open(Arc::new(faulty), root(), options(1)).unwrap();
     let other = open(&disk, 2);
     commit(&slow, vec![delta(0)]);
-    slow.put(&[block(1, 100)]).unwrap();
+    slow.put(&hold(&slow), &[block(1, 100)]).unwrap();
     let syncs = faults.syncs();
     thread::scope(|scope| {
         let held = hold_log(&disk);
         let first = scope.spawn(|| commit(&slow, vec![delta(1)]));
         wait_for(|| faults.syncs() > syncs);
         let shut = gate.shut();
-        let put = scope.spawn(|| slow.put(&[block(2, 100)]));
+        let put = scope.spawn(|| slow.put(&hold(&slow), &[block(2, 100)]));
         wait_for(|| gate.held_up.load(Ordering::SeqCst) > 0);
         drop(held);
         wait_for(|| other.last_lsn().unwrap() == Lsn(2));
@@ -125,7 +127,7 @@ fn a_pack_that_another_process_filled_before_its_maker_locked_it_is_left_alone()
         let (disk, theirs) = (disk.clone(), theirs.clone());
         move || {
             let other = open(&disk, 2);
-            other.put(&theirs).unwrap();
+            other.put(&hold(&other), &theirs).unwrap();
             commit(&other, vec![delta(1)]);
             other.close().unwrap();
         }
@@ -134,7 +136,7 @@ fn a_pack_that_another_process_filled_before_its_maker_locked_it_is_left_alone()
         IntrudedDisk { inner: disk.process(), intruder: Mutex::new(Some(Box::new(intruder))) };
     let store = Store::open(Arc::new(intruded), root(), options(1)).unwrap();
     let ours = [block(3, 500), block(4, 300)];
-    store.put(&ours).unwrap();
+    store.put(&hold(&store), &ours).unwrap();
     commit(&store, vec![delta(2)]);
     for store in [store, open(&disk, 3)] {
         assert_here(&store, &theirs);

@@ -12,7 +12,8 @@ use cidlake_store::{
 };
 
 use crate::support::{
-    Promises, assert_base, assert_here, block, checkpoint, commit, delta, open, root, try_open,
+    Promises, assert_base, assert_here, block, checkpoint, commit, delta, gc, hold, keep, open,
+    root, try_open, unpin,
 };
 
 fn files(disk: &MemDisk, folder: &str, ending: &str) -> Vec<PathBuf> {
@@ -98,7 +99,7 @@ fn check(disk: &MemDisk, before: &[Record], gone: &[u64], blocks: &[Block]) {
     let store = open(disk, 7);
     assert_here(&store, blocks);
     assert_eq!(store.fsck(&mut |_| {}).unwrap().damage, []);
-    store.put(&[block(9000, 400)]).unwrap();
+    store.put(&hold(&store), &[block(9000, 400)]).unwrap();
     let last = commit(&store, vec![delta(9000)]);
     assert_eq!(records(disk).last().unwrap().lsn, last);
     assert_eq!(records(disk).len(), kept.len() + 1);
@@ -380,7 +381,7 @@ fn packs() -> (MemDisk, Vec<Block>, Vec<Record>) {
     let store = open(&disk, 1);
     let blocks: Vec<Block> = (0..9).map(|number| block(number, 400)).collect();
     for block in &blocks {
-        store.put(std::slice::from_ref(block)).unwrap();
+        store.put(&hold(&store), std::slice::from_ref(block)).unwrap();
         commit(&store, vec![delta(1)]);
     }
     let stats = store.stats();
@@ -415,7 +416,7 @@ fn heads_and_indexes_are_made_again_and_blocks_are_not() {
                 let damaged = blocks.iter().filter(|block| store.get(block.cid()).is_err());
                 assert!(damaged.count() <= 1);
                 assert!(!repaired(&disk).is_change());
-                store.restore(&blocks).unwrap();
+                store.restore(&hold(&store), &blocks).unwrap();
                 assert_here(&store, &blocks);
             }
         }
@@ -461,4 +462,41 @@ fn what_cannot_be_made_again_stays_reported() {
     let payloads: Vec<Payload> = before.into_iter().map(|record| record.payload).collect();
     assert_eq!(payloads.len(), 9);
     assert!(!content.is_empty());
+}
+
+#[test]
+fn a_repair_leaves_retired_packs_retired_unless_their_record_is_lost() {
+    let disk = MemDisk::new();
+    let store = open(&disk, 1);
+    let [live, dead] = [block(1, 300), block(2, 3000)];
+    keep(&store, &[live.clone(), dead.clone()]);
+    commit(&store, vec![unpin(&dead)]);
+    let reading = hold(&store);
+    assert!(gc(&store).bytes_waiting > 0);
+    let retired = reading.lsn().0 + 1;
+    for number in 0..20 {
+        commit(&store, vec![delta(number)]);
+    }
+    let (mut kept, mut gone) = (0, 0);
+    for path in segments(&disk) {
+        let content = disk.content(&path).unwrap();
+        for (lsn, place) in places(&content) {
+            let disk = disk.fork();
+            let mut damaged = content.clone();
+            damaged[place.start + 41] ^= 1;
+            disk.set_content(&path, damaged).unwrap();
+            if !is_log_corrupt(&disk) {
+                continue;
+            }
+            assert_eq!(lost(&repaired(&disk)), [lsn]);
+            let other = open(&disk, 2);
+            let report = other.fsck(&mut |_| {}).unwrap();
+            assert_eq!(report.damage, []);
+            assert_eq!(report.packs_waiting, u64::from(lsn != retired), "record {lsn}");
+            assert_eq!(other.has(dead.cid()).unwrap(), lsn == retired);
+            assert_here(&other, std::slice::from_ref(&live));
+            *if lsn == retired { &mut gone } else { &mut kept } += 1;
+        }
+    }
+    assert!(kept > 15 && gone == 1, "{kept} kept, {gone} gone");
 }

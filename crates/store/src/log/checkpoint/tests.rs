@@ -17,7 +17,7 @@ fn sample() -> Checkpoint {
         visible: Lsn(8),
         records: 7,
         extents: vec![Extent { pack, len: 1000, prefix_crc: 1 }],
-        retired: vec![pack],
+        retired: vec![Retirement { pack, lsn: 7 }],
         state: Bytes::from_static(b"state"),
     }
 }
@@ -32,7 +32,7 @@ fn a_checkpoint_has_these_bytes() {
         b"\xac\x64last\x09\x65chain\x05\x65epoch\x02\x65first\x03".as_slice(),
         b"\x66digest\x06\x66offset\x18\xc8\x66record\x18\x40\x67carried\x04",
         b"\x67extents\x81\x83\x78\x20000102030405060708090a0b0c0d0e0f\x19\x03\xe8\x01",
-        b"\x67records\x07\x67retired\x81\x78\x20000102030405060708090a0b0c0d0e0f",
+        b"\x67records\x07\x67retired\x81\x82\x78\x20000102030405060708090a0b0c0d0e0f\x07",
         b"\x67visible\x08",
     ]
     .concat();

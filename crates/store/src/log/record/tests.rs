@@ -72,6 +72,7 @@ fn every_kind_comes_back() {
         (1, Body::Payload(Payload::Delta { delta: cid })),
         (2, Body::Payload(Payload::Pin { cid, name: None })),
         (3, Body::Payload(Payload::Unpin { cid })),
+        (4, Body::Retire(vec![sample().1.pack])),
         (5, Body::Payload(Payload::Expire { name: "main.people".to_owned(), oldest: cid })),
     ];
     for (kind, body) in kinds {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cidlake_block::{Block, Cid};
 use cidlake_store::disk::MemDisk;
-use cidlake_store::{CommitError, Expect, Options, Payload, Store, StoreError};
+use cidlake_store::{CommitError, Expect, Hold, Options, Payload, Store, StoreError};
 
 use super::disk::{Control, SimDisk};
 use super::oracle::Oracle;
@@ -26,8 +26,9 @@ pub struct World {
 struct Process {
     /// The process's view of the disk and its open store.
     running: Option<(MemDisk, Arc<Store>)>,
-    /// What it put since its last commit that succeeded.
+    /// What it put since its last commit that succeeded, and the hold under which it did.
     put: Vec<Block>,
+    hold: Option<Hold>,
     /// What it has found in the log.
     seen: Vec<Payload>,
 }
@@ -118,14 +119,26 @@ impl World {
 
     pub fn put(&self, process: usize, blocks: Vec<Block>) -> Result<(), StoreError> {
         let store = self.store(process)?;
+        let hold = self.hold(process, &store)?;
         locked(&self.oracle).hand_over(&blocks);
-        store.put(&blocks)?;
+        store.put(&hold, &blocks)?;
         locked(&self.processes[process]).put.extend(blocks);
         Ok(())
     }
 
+    /// The hold of a process from its first put to its commit.
+    fn hold(&self, process: usize, store: &Store) -> Result<Hold, StoreError> {
+        if let Some(hold) = &locked(&self.processes[process]).hold {
+            return Ok(hold.clone());
+        }
+        let hold = store.hold()?;
+        locked(&self.processes[process]).hold = Some(hold.clone());
+        Ok(hold)
+    }
+
     pub fn commit(&self, process: usize, records: u64, is_careful: bool) -> Result<(), StoreError> {
         let store = self.store(process)?;
+        let hold = self.hold(process, &store)?;
         let expect = if is_careful { Expect::Last(store.last_lsn()?) } else { Expect::Any };
         let blocks = locked(&self.processes[process]).put.clone();
         let (number, payloads) = {
@@ -133,7 +146,7 @@ impl World {
             let payloads: Vec<Payload> = (0..records).map(|_| payload(oracle.number())).collect();
             (oracle.begin(&payloads, &blocks), payloads)
         };
-        match store.commit(payloads, expect) {
+        match store.commit(&hold, payloads, expect) {
             Ok(_) => {
                 // Reading on fails only where the power is cut, and then it is read afterwards.
                 let found = match self.records(process, &store) {
@@ -145,7 +158,9 @@ impl World {
                     }
                 };
                 locked(&self.oracle).acknowledge(number, &found);
-                locked(&self.processes[process]).put.clear();
+                let mut process = locked(&self.processes[process]);
+                process.put.clear();
+                process.hold = None;
                 Ok(())
             }
             Err(CommitError::Behind { last }) => {
