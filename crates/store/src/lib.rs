@@ -38,7 +38,7 @@ pub use cache::CacheStats;
 pub use cidlake_block::PutReport;
 pub use commit::Expect;
 pub use error::{CommitError, StoreError};
-pub use fsck::{Damage, DamageKind, FsckProgress, FsckReport};
+pub use fsck::{Damage, DamageKind, FsckLevel, FsckProgress, FsckReport};
 pub use log::{Lsn, Payload, Record};
 pub use settings::FORMAT_VERSION;
 pub use stats::{LogStats, StoreStats};

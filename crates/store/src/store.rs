@@ -11,7 +11,7 @@ use crate::cache::BlockCache;
 use crate::commit::{CommitQueue, Expect, Parts};
 use crate::disk::{Disk, OpenMode};
 use crate::error::{CommitError, StoreError};
-use crate::fsck::{self, FsckProgress, FsckReport};
+use crate::fsck::{self, FsckLevel, FsckProgress, FsckReport};
 use crate::locked::lock;
 use crate::log::{self, LogFolder, Lsn, Payload, Record, Tail, records_between};
 use crate::pack::{PackSet, PackWriter};
@@ -253,13 +253,18 @@ impl Store {
         Ok(tail.visible())
     }
 
-    /// Reads everything and holds it against its checksums. Nothing is changed.
+    /// Holds what is on the disk against its checksums, as much of it as `level` says. Nothing is
+    /// changed.
     ///
     /// # Errors
     /// When a file cannot be read at all; damage is in the report.
-    pub fn fsck(&self, progress: &mut dyn FnMut(FsckProgress)) -> Result<FsckReport, StoreError> {
+    pub fn fsck(
+        &self,
+        level: FsckLevel,
+        progress: &mut dyn FnMut(FsckProgress),
+    ) -> Result<FsckReport, StoreError> {
         self.check_open()?;
-        fsck::check(&self.log_folder, &self.root.join("packs"), progress)
+        fsck::check(&self.log_folder, &self.root.join("packs"), level, progress)
     }
 
     /// Returns figures about the store as this process knows it.

@@ -44,6 +44,9 @@ pub enum StateError {
     },
 }
 
+/// A live dot: its delta, the commit, and who set it.
+type Dot = (Cid, Cid, KeyId);
+
 /// The envelope.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -59,7 +62,7 @@ struct Envelope {
 struct State {
     applied: Vec<(Cid, u64, u32)>,
     heads: Vec<Cid>,
-    live: Vec<(Name, Vec<(Cid, Cid, KeyId)>)>,
+    live: Vec<(Name, Vec<Dot>)>,
     foreseen: Vec<(Cid, Vec<Name>)>,
 }
 
@@ -148,10 +151,7 @@ impl State {
 }
 
 /// Returns the live dots of one name; each is a delta that was applied, at its time.
-fn values(
-    catalog: &Catalog,
-    dots: Vec<(Cid, Cid, KeyId)>,
-) -> Result<BTreeMap<Cid, Value>, StateError> {
+fn values(catalog: &Catalog, dots: Vec<Dot>) -> Result<BTreeMap<Cid, Value>, StateError> {
     if dots.is_empty() {
         return Err(inconsistent("a name without a live dot"));
     }

@@ -145,7 +145,7 @@ impl OpenIndex {
             .filter_map(|(key, span)| Some((key.to_cid()?, span.offset.checked_sub(DATA_OFFSET)?)))
     }
 
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.spans.len()
     }
 }

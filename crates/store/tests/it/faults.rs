@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use cidlake_store::disk::{Disk, FaultyDisk, MemDisk};
-use cidlake_store::{CommitError, Expect, Store, StoreError};
+use cidlake_store::{CommitError, Expect, FsckLevel, Store, StoreError};
 
 use crate::support::{
     Promises, assert_here, block, commit, delta, faulty, open, options, payloads, root,
@@ -166,7 +166,7 @@ fn a_read_only_folder_can_be_read() {
     ));
     commit(&writer, vec![delta(3)]);
     assert_eq!(payloads(&store), [delta(1), delta(3)]);
-    assert_eq!(store.fsck(&mut |_| {}).unwrap().damage, []);
+    assert_eq!(store.fsck(FsckLevel::Full, &mut |_| {}).unwrap().damage, []);
     store.close().unwrap();
 }
 

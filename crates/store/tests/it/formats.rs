@@ -10,7 +10,7 @@ use std::sync::{Arc, Once};
 
 use cidlake_block::{Block, Cid, Codec, UnverifiedBlock};
 use cidlake_store::disk::{Disk, MemDisk, OpenMode};
-use cidlake_store::{Options, Payload, Store};
+use cidlake_store::{FsckLevel, Options, Payload, Store};
 
 use crate::support::{assert_here, block, commit, delta, open, payloads, root};
 
@@ -132,7 +132,7 @@ fn the_fixtures_are_read_and_gone_on_with() {
     assert_eq!(payloads(&store), records());
     assert_here(&store, &blocks());
     assert_here(&store, &[last_block()]);
-    let report = store.fsck(&mut |_| {}).unwrap();
+    let report = store.fsck(FsckLevel::Full, &mut |_| {}).unwrap();
     assert_eq!((report.blocks, report.records, report.damage), (6, 4, vec![]));
 
     store.put(&[block(6, 100)]).unwrap();

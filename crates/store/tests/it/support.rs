@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use cidlake_block::{Block, Cid, Codec};
 use cidlake_store::disk::{Disk, Faults, FaultyDisk, MemDisk};
-use cidlake_store::{CommitError, Expect, Lsn, Options, Payload, Store, StoreError};
+use cidlake_store::{CommitError, Expect, FsckLevel, Lsn, Options, Payload, Store, StoreError};
 
 pub fn root() -> &'static Path {
     Path::new("/lake")
@@ -115,7 +115,7 @@ impl Promises {
         }
         assert_eq!(found, self.payloads);
         assert_here(store, &self.blocks);
-        let report = store.fsck(&mut |_| {}).unwrap();
+        let report = store.fsck(FsckLevel::Full, &mut |_| {}).unwrap();
         assert_eq!(report.damage, []);
         assert_eq!(report.records, found.len() as u64);
     }
