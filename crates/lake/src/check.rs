@@ -27,6 +27,22 @@ pub struct Damage {
     pub detail: String,
 }
 
+impl From<cidlake_store::Damage> for Damage {
+    fn from(damage: cidlake_store::Damage) -> Self {
+        Self {
+            what: match damage.kind {
+                DamageKind::Block => "block",
+                DamageKind::Pack => "pack",
+                DamageKind::Index => "index",
+                DamageKind::Log => "log",
+            },
+            cid: damage.cid,
+            place: format!("{} at byte {}", damage.path.display(), damage.offset),
+            detail: damage.detail,
+        }
+    }
+}
+
 /// What a check found.
 #[derive(Clone, Debug, Default)]
 pub struct FsckReport {
@@ -237,17 +253,7 @@ impl Inner {
         report.bytes = found.bytes;
         report.packs = found.packs;
         report.log_records = found.records;
-        report.damage.extend(found.damage.into_iter().map(|damage| Damage {
-            what: match damage.kind {
-                DamageKind::Block => "block",
-                DamageKind::Pack => "pack",
-                DamageKind::Index => "index",
-                DamageKind::Log => "log",
-            },
-            cid: damage.cid,
-            place: format!("{} at byte {}", damage.path.display(), damage.offset),
-            detail: damage.detail,
-        }));
+        report.damage.extend(found.damage.into_iter().map(Damage::from));
         self.check_deltas(&mut report)?;
         self.check_reachable(&mut report)?;
         Ok(report)

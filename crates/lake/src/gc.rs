@@ -11,9 +11,10 @@ use std::collections::{BTreeMap, HashSet};
 
 use cidlake_block::{Block, Cid, Codec};
 use cidlake_catalog::{Change, Commit, Entry, Name};
-use cidlake_store::{GcOptions, GcReport, Liveness, Lsn, Payload, Record};
+use cidlake_store::{GcOptions, GcPhase, GcReport, Liveness, Lsn, Payload, Record};
 
 use crate::archive::needed_links;
+use crate::check::Damage;
 use crate::error::{DAMAGE_HINT, Error, ErrorKind};
 use crate::lake::{Inner, Lake, delta_at, expired_name};
 use crate::progress::{Progress, ProgressEvent, Unit};
@@ -32,8 +33,26 @@ pub struct GcSummary {
     pub dry_run: bool,
     /// Blocks that something keeps.
     pub blocks_kept: u64,
-    /// What the store says of its packs.
-    pub report: GcReport,
+    /// Packs that were looked at.
+    pub packs: u64,
+    /// Packs that went because nothing in them is kept.
+    pub packs_removed: u64,
+    /// Packs that went after what is kept in them was written to another.
+    pub packs_rewritten: u64,
+    /// Packs that were left because another process writes to them.
+    pub packs_in_use: u64,
+    /// Bytes of blocks that are kept.
+    pub bytes_kept: u64,
+    /// Bytes of blocks that are not.
+    pub bytes_dead: u64,
+    /// Bytes of kept blocks that were written to another pack.
+    pub bytes_copied: u64,
+    /// Bytes of files that were removed.
+    pub bytes_freed: u64,
+    /// Bytes of files that are still read; a later collection removes them.
+    pub bytes_waiting: u64,
+    /// What is kept and damaged; the packs that it is in were left as they are.
+    pub damage: Vec<Damage>,
 }
 
 impl Lake {
@@ -56,13 +75,35 @@ impl Inner {
         let options = GcOptions { dry_run: request.dry_run, ..GcOptions::default() };
         let report = self.store.gc(&hold, &mut marks, options, &mut |at| {
             progress(ProgressEvent {
-                phase: "collecting",
+                phase: match at.phase {
+                    GcPhase::Measure => "measuring",
+                    GcPhase::Copy => "copying",
+                },
                 done: at.bytes_done,
                 total: Some(at.bytes_total),
                 unit: Unit::Bytes,
             });
         })?;
-        Ok(GcSummary { dry_run: request.dry_run, blocks_kept: marks.live.len() as u64, report })
+        Ok(GcSummary::new(request.dry_run, marks.live.len() as u64, report))
+    }
+}
+
+impl GcSummary {
+    fn new(dry_run: bool, blocks_kept: u64, report: GcReport) -> Self {
+        Self {
+            dry_run,
+            blocks_kept,
+            packs: report.packs_seen,
+            packs_removed: report.packs_retired,
+            packs_rewritten: report.packs_repacked,
+            packs_in_use: report.packs_skipped,
+            bytes_kept: report.bytes_live,
+            bytes_dead: report.bytes_dead,
+            bytes_copied: report.bytes_copied,
+            bytes_freed: report.bytes_freed,
+            bytes_waiting: report.bytes_waiting,
+            damage: report.damaged.into_iter().map(Damage::from).collect(),
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use cidlake_block::{Block, Blocks, Cid};
-use cidlake_catalog::{Catalog, Change, Key, Name, SignedDelta};
+use cidlake_catalog::{ApplyError, Catalog, Change, Key, Name, SignedDelta};
 use cidlake_query::{Engine, EngineOptions};
 use cidlake_store::disk::RealDisk;
 use cidlake_store::{CommitError, Expect, Hold, Lsn, Options, Payload, Store};
@@ -310,15 +310,26 @@ impl View {
         Ok(())
     }
 
+    /// Applies a delta. Those that it builds on were in the log before it; where a repair lost
+    /// their records, their blocks may still be here, and they are applied first.
     fn take_delta(&mut self, store: &Store, cid: &Cid) -> Result<(), Error> {
-        if self.catalog.contains(cid) {
-            return Ok(());
+        let mut waiting = vec![*cid];
+        while let Some(next) = waiting.last().copied() {
+            if self.catalog.contains(&next) {
+                waiting.pop();
+                continue;
+            }
+            let delta = delta_at(store, &next)?;
+            match self.catalog.apply(&delta) {
+                Ok(_) => self.note(&delta),
+                Err(ApplyError::MissingParents { cids, .. }) => waiting.extend(cids),
+            }
         }
-        let delta = delta_at(store, cid)?;
-        self.catalog.apply(&delta).map_err(|error| {
-            Error::corrupt(format!("the catalog's delta {cid} does not fit the log"))
-                .with_source(error)
-        })?;
+        Ok(())
+    }
+
+    /// Takes note of what a delta means beside the catalog.
+    fn note(&mut self, delta: &SignedDelta) {
         self.deltas += 1;
         let mut commits = BTreeSet::new();
         for change in &delta.delta().changes {
@@ -334,7 +345,6 @@ impl View {
             }
         }
         self.commits.extend(commits);
-        Ok(())
     }
 }
 

@@ -89,6 +89,7 @@ pub use maintain::{MaintainRequest, Maintained};
 pub use pins::{PinInfo, Pinned, Unpinned};
 pub use progress::{Progress, ProgressEvent, Unit, no_progress};
 pub use read::{GetOptions, SqlOptions};
+pub use repair::Repaired;
 pub use rows::{Rows, emit_rows};
 pub use settings::{Overrides, Settings};
 pub use store::{StoreRequest, Stored};

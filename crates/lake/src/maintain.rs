@@ -4,7 +4,7 @@
 //! one's own, garbage collection frees what nothing keeps. None of them is needed for the lake to
 //! be right, and all of them may be broken off or run by several processes at once.
 
-use cidlake_store::{Checkpointed, Lsn};
+use cidlake_store::Checkpointed;
 
 use crate::error::Error;
 use crate::gc::{GcRequest, GcSummary};
@@ -29,7 +29,7 @@ pub struct MaintainRequest {
 /// What maintenance did.
 #[derive(Clone, Debug)]
 pub struct Maintained {
-    /// The record of the newest checkpoint; 0 when the log was too busy for one, or is empty.
+    /// The record that the newest checkpoint covers; 0 when there is none.
     pub checkpoint_lsn: u64,
     /// Whether that checkpoint is new.
     pub checkpoint_new: bool,
@@ -70,10 +70,11 @@ impl Inner {
             });
         })?;
         let before = self.store.stats().checkpoint_lsn;
-        let checkpoint_new = self.checkpoint()?;
+        self.checkpoint()?;
+        let checkpoint_lsn = self.store.stats().checkpoint_lsn;
         Ok(Maintained {
-            checkpoint_lsn: self.store.stats().checkpoint_lsn.0,
-            checkpoint_new: checkpoint_new && self.store.stats().checkpoint_lsn > before,
+            checkpoint_lsn: checkpoint_lsn.0,
+            checkpoint_new: checkpoint_lsn > before,
             indexes: indexed.indexes,
             packs_indexed: indexed.packs,
             packs_added: indexed.packs_added,
@@ -93,19 +94,18 @@ impl Inner {
         }
     }
 
-    /// Writes a checkpoint of the newest view; says whether there is one now.
+    /// Writes a checkpoint of the newest view; says whether one was written. Where other writers
+    /// keep moving the log there is none this time, and nothing is lost by that.
     fn checkpoint(&self) -> Result<bool, Error> {
         for _ in 0..CHECKPOINTS_MAX {
             let (last, state) = {
                 let view = self.refresh()?;
                 (view.last, state::encode(&view)?)
             };
-            if last == Lsn(0) {
-                return Ok(false);
-            }
             match self.store.checkpoint(last, state)? {
+                Checkpointed::Made { .. } => return Ok(true),
+                Checkpointed::Needless => return Ok(false),
                 Checkpointed::Behind { .. } => {}
-                _ => return Ok(true),
             }
         }
         Ok(false)

@@ -1,0 +1,53 @@
+//! `cidlake doctor`: what is wrong with a lake and its machine, and what to do about it.
+
+use std::process::ExitCode;
+
+use cidlake::{CheckStatus, Diagnosis, Error, Lake, Overrides};
+
+use super::Context;
+use crate::exit;
+use crate::output::{Align, Layout, object};
+use crate::wire::DoctorWire;
+
+/// Say what is wrong with the lake and this machine, and what to do
+///
+/// It looks at settings, key, clock, folder, free room, locks, log, packs and catalog, also of a
+/// lake that does not open. Ends with 4 where something does not work, else with 0. Stored bytes
+/// are not read: that is `cidlake fsck --full`. As rows it is the list of checks.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  cidlake doctor
+  cidlake doctor --format json | jq '.checks[] | select(.status != \"ok\")'")]
+pub(crate) struct DoctorArgs {}
+
+pub(super) async fn run(context: &Context, DoctorArgs {}: &DoctorArgs) -> Result<ExitCode, Error> {
+    let output = context.output()?;
+    let overrides = Overrides { lake: context.global.lake.clone(), ..Overrides::default() };
+    let diagnosis = Lake::doctor(overrides).await?;
+    let wire = DoctorWire::from(&diagnosis);
+    object(&output, &wire, &wire.checks, || people(&diagnosis, &wire))?;
+    Ok(match diagnosis.worst() {
+        CheckStatus::Bad => ExitCode::from(exit::CORRUPT),
+        CheckStatus::Ok | CheckStatus::Warn => ExitCode::SUCCESS,
+    })
+}
+
+fn people(diagnosis: &Diagnosis, wire: &DoctorWire) -> String {
+    let mut layout =
+        Layout::new([("check", Align::Left), ("status", Align::Left), ("found", Align::Left)]);
+    let mut advice = String::new();
+    for check in &wire.checks {
+        layout.row([check.what, check.status, check.detail.as_str()]);
+        if let Some(text) = &check.advice {
+            advice.push_str(&format!("{}: {}\n  {text}\n", check.what, check.detail));
+        }
+    }
+    let said = match diagnosis.worst() {
+        CheckStatus::Ok => "all is well",
+        CheckStatus::Warn => "it works; some things could be better",
+        CheckStatus::Bad => "something does not work",
+    };
+    let gap = if advice.is_empty() { "" } else { "\n" };
+    format!("{}\n{said}\n{gap}{advice}", layout.list())
+}
