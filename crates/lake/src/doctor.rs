@@ -343,3 +343,6 @@ fn check_catalog(found: &mut Diagnosis, settings: Settings) {
         found.ok("clock", "it is not behind the newest change of the catalog");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -315,3 +315,6 @@ fn unseen(cid: &Cid) -> Error {
     )
     .with_hint(DAMAGE_HINT)
 }
+
+#[cfg(test)]
+mod tests;
