@@ -185,7 +185,7 @@ fn check_room(found: &mut Diagnosis, path: &Path) {
     let Some(bytes) = free_bytes(path) else {
         return;
     };
-    let detail = format!("{} MiB are free", bytes >> 20);
+    let detail = format!("free {} MiB", bytes >> 20);
     let advice = "free some space: `cidlake gc` gives back what nothing keeps";
     if bytes < ROOM_BAD_BYTES {
         found.bad("room", detail, advice);
@@ -238,7 +238,7 @@ fn check_log(found: &mut Diagnosis, path: &Path, stats: &StoreStats) {
     let log = &stats.log;
     let behind = log.last_lsn.0.saturating_sub(stats.checkpoint_lsn.0);
     let detail = format!(
-        "{} records in {} segments ({} bytes), {behind} of them since the last checkpoint",
+        "records {}, since the last checkpoint {behind}, segments {} of {} bytes",
         log.records, log.segments, log.bytes
     );
     if log.dirty && !is_locked(&path.join("wal/lock")) {
@@ -257,12 +257,12 @@ fn check_packs(found: &mut Diagnosis, path: &Path, stats: &StoreStats) {
     let (sealed, open) = (stats.packs_sealed, stats.packs_open);
     let unknown = files.saturating_sub(sealed + open);
     let detail = format!(
-        "{sealed} sealed and {open} open, {} blocks, {} bytes; {unknown} files are no part of it",
+        "sealed {sealed}, open {open}, not part of the lake {unknown}, blocks {}, bytes {}",
         stats.blocks, stats.bytes
     );
     found.ok("packs", detail);
     let bare = sealed.saturating_sub(stats.packs_covered);
-    let detail = format!("{bare} of {sealed} sealed packs have no index over many");
+    let detail = format!("sealed packs without an index over many {bare}, of {sealed}");
     if bare >= PACKS_BARE_WARN {
         found.warn("indexes", detail, "`cidlake maintain` makes them");
     } else {
@@ -280,13 +280,12 @@ fn check_locks(found: &mut Diagnosis, path: &Path) {
     };
     let writing = held("packs", ".car").len();
     let leases = held("leases", ".lease");
-    let committing = if is_locked(&path.join("wal/lock")) { "one commits, " } else { "" };
+    let committing = if is_locked(&path.join("wal/lock")) { "a commit, " } else { "" };
     let folder = path.join("leases");
     let lsns = leases.iter().filter_map(|name| lease_lsn(&folder.join(name)));
-    let detail =
-        format!("{committing}{writing} packs are being written, {} processes", leases.len());
+    let detail = format!("{committing}packs being written {writing}, leases {}", leases.len());
     match lsns.min() {
-        Some(lsn) => found.ok("in use", format!("{detail} of which one reads as of record {lsn}")),
+        Some(lsn) => found.ok("in use", format!("{detail}, the oldest as of record {lsn}")),
         None => found.ok("in use", detail),
     }
 }
@@ -327,7 +326,7 @@ fn check_catalog(found: &mut Diagnosis, settings: Settings) {
         Ok(read) => read,
         Err(error) => return found.failed("catalog", &error),
     };
-    let detail = format!("{datasets} datasets, {pins} pins, {conflicts} conflicts");
+    let detail = format!("datasets {datasets}, pins {pins}, conflicts {conflicts}");
     if conflicts > 0 {
         let advice = "two versions of a dataset were made apart: storing the dataset settles it";
         found.warn("catalog", detail, advice);

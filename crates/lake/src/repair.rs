@@ -1,13 +1,17 @@
-//! Repairing a damaged lake, also one that does not open. How is the store's to know.
+//! Repairing a damaged lake, also one that does not open. What is done is the store's to know; here
+//! it becomes sentences.
+//!
+//! Changes of the catalog whose records are lost come back by themselves where their blocks are
+//! here and a later change builds on them: the view applies those first.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cidlake_store::disk::RealDisk;
+use cidlake_store::disk::{Disk, RealDisk};
 use cidlake_store::{RepairOptions, RepairReport};
 
 use crate::blocks::blocking;
 use crate::error::Error;
-use crate::key::fill_random;
 use crate::lake::Lake;
 use crate::progress::{Progress, ProgressEvent, Unit};
 use crate::settings::Settings;
@@ -28,6 +32,42 @@ impl Lake {
     /// # Errors
     /// `NotFound` when there is no lake, `Unavailable` when the disk refuses.
     pub async fn repair(settings: Settings, progress: Progress) -> Result<Repaired, Error> {
-        blocking(move || repair(&settings, &progress)).await
+        blocking(move || repair(&settings.path, &progress)).await
+    }
+}
+
+fn repair(path: &Path, progress: &Progress) -> Result<Repaired, Error> {
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let report = cidlake_store::repair(&disk, path, RepairOptions::default(), &mut |at| {
+        progress(ProgressEvent {
+            phase: "repairing",
+            done: at.bytes_done,
+            total: Some(at.bytes_total),
+            unit: Unit::Bytes,
+        });
+    })?;
+    Ok(Repaired::from(report))
+}
+
+impl From<RepairReport> for Repaired {
+    fn from(report: RepairReport) -> Self {
+        let mut changed = Vec::new();
+        if report.log_rebuilt {
+            changed.push(format!("{} whole records of the log were saved", report.records_saved));
+        }
+        let named =
+            |what: &'static str| move |path: &PathBuf| format!("{what}: {}", path.display());
+        changed.extend(report.set_aside.iter().map(named("what was damaged is copied to")));
+        if report.packs_announced > 0 {
+            let packs = report.packs_announced;
+            changed.push(format!("{packs} packs count again, as far as their blocks verify"));
+        }
+        changed.extend(report.packs_reindexed.iter().map(named("a pack got a new index")));
+        changed.extend(report.checkpoints_removed.iter().map(named("a checkpoint was removed")));
+        let lost = report.records_lost.iter().map(|lost| {
+            let place = format!("{} at byte {}", lost.segment.display(), lost.offset);
+            format!("records {} to {} of the log, which were in {place}", lost.first, lost.last)
+        });
+        Self { changed, lost: lost.collect() }
     }
 }

@@ -6,7 +6,7 @@ use cidlake::{CheckStatus, Diagnosis, Error, Lake, Overrides};
 
 use super::Context;
 use crate::exit;
-use crate::output::{Align, Layout, object};
+use crate::output::{fields, object};
 use crate::wire::DoctorWire;
 
 /// Say what is wrong with the lake and this machine, and what to do
@@ -34,20 +34,15 @@ pub(super) async fn run(context: &Context, DoctorArgs {}: &DoctorArgs) -> Result
 }
 
 fn people(diagnosis: &Diagnosis, wire: &DoctorWire) -> String {
-    let mut layout =
-        Layout::new([("check", Align::Left), ("status", Align::Left), ("found", Align::Left)]);
-    let mut advice = String::new();
-    for check in &wire.checks {
-        layout.row([check.what, check.status, check.detail.as_str()]);
-        if let Some(text) = &check.advice {
-            advice.push_str(&format!("{}: {}\n  {text}\n", check.what, check.detail));
-        }
-    }
+    let lines = wire.checks.iter().map(|check| {
+        let advice = check.advice.as_ref().map(|advice| format!(" → {advice}"));
+        let found = format!("{:<4}  {}{}", check.status, check.detail, advice.unwrap_or_default());
+        (check.what, found)
+    });
     let said = match diagnosis.worst() {
         CheckStatus::Ok => "all is well",
         CheckStatus::Warn => "it works; some things could be better",
         CheckStatus::Bad => "something does not work",
     };
-    let gap = if advice.is_empty() { "" } else { "\n" };
-    format!("{}\n{said}\n{gap}{advice}", layout.list())
+    format!("{}\n{said}\n", fields(lines))
 }

@@ -70,5 +70,7 @@ pub(super) fn people(summary: &GcSummary) -> String {
     if summary.packs_in_use > 0 {
         facts.push(("in use", plural(summary.packs_in_use, "pack")));
     }
-    format!("{} {said}\n{}", bytes(summary.bytes_freed), fields(facts))
+    // What was written again takes its room back.
+    let freed = summary.bytes_freed.saturating_sub(summary.bytes_copied);
+    format!("{} {said}\n{}", bytes(freed), fields(facts))
 }
