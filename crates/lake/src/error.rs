@@ -14,7 +14,7 @@ use cidlake_store::{CommitError, StoreError};
 
 /// What to do about damage.
 pub(crate) const DAMAGE_HINT: &str =
-    "`cidlake fsck` lists all damage; a copy can be brought back with `cidlake import`";
+    "`cidlake fsck --full` lists all damage; a copy can be brought back with `cidlake import`";
 
 /// What a caller can do about an [`Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -161,7 +161,9 @@ impl From<StoreError> for Error {
             StoreError::Corrupt { .. } => (ErrorKind::Corrupt, Some(DAMAGE_HINT)),
             StoreError::LogCorrupt { .. } => (
                 ErrorKind::Corrupt,
-                Some("nothing was changed; keep a copy of the folder before any repair"),
+                Some(
+                    "nothing was changed; keep a copy of the folder, then `cidlake fsck --repair`",
+                ),
             ),
             StoreError::Poisoned { .. } => (
                 ErrorKind::Unavailable,

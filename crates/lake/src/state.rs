@@ -101,6 +101,17 @@ mod tests {
         assert_eq!((&one.commits, one.deltas), (&other.commits, other.deltas));
     }
 
+    const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/lake/state-v1.bin");
+
+    #[test]
+    fn the_bytes_are_those_of_version_1() {
+        let made = encode(&example()).unwrap();
+        if std::env::var_os("CIDLAKE_BLESS").is_some() {
+            std::fs::write(GOLDEN, &made).unwrap();
+        }
+        assert_eq!(made, std::fs::read(GOLDEN).unwrap());
+    }
+
     #[test]
     fn a_view_comes_back_from_its_state() {
         for view in [example(), View::default()] {
