@@ -63,6 +63,8 @@ mod progress;
 mod read;
 mod repair;
 mod rows;
+#[cfg(test)]
+mod samples;
 mod settings;
 mod state;
 mod store;

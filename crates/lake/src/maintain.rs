@@ -111,3 +111,68 @@ impl Inner {
         Ok(false)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use crate::expire::Keep;
+    use crate::lake::{Lake, View};
+    use crate::samples::{Version, grow, now, open};
+
+    /// What a view says, so that two of them can be compared.
+    fn said(lake: &Lake) -> String {
+        let view = lake.inner.refresh().unwrap();
+        let View { catalog, pins, expired, commits, deltas, last, .. } = &*view;
+        format!("{catalog:?} {pins:?} {expired:?} {commits:?} {deltas} {last:?}")
+    }
+
+    /// A lake with something of everything that a view keeps.
+    fn lake(folder: &Path) -> (Lake, Vec<Version>) {
+        let lake = open(folder);
+        let versions = grow(&lake, "t", 1..=4);
+        grow(&lake, "u", 11..=11);
+        now(lake.pin("t~3", Some("first".to_owned()))).unwrap();
+        now(lake.expire("t", Keep::parse("2").unwrap(), false)).unwrap();
+        (lake, versions)
+    }
+
+    #[test]
+    fn a_view_from_a_checkpoint_is_the_one_from_the_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let (lake, versions) = lake(folder.path());
+        assert!(lake.inner.checkpoint().unwrap());
+        let before = said(&lake);
+        let opened = open(folder.path());
+        assert!(opened.inner.store.base().is_some());
+        assert_eq!(said(&opened), before);
+        // Both follow what comes behind it.
+        now(lake.drop_dataset("u")).unwrap();
+        now(lake.unpin("first")).unwrap();
+        assert_eq!(said(&opened), said(&lake));
+        assert_eq!(said(&open(folder.path())), said(&lake));
+        // A version is found by its content although no delta behind the checkpoint names it.
+        let content = versions[1].leaf.cid().to_string();
+        assert_eq!(now(opened.found(&content)).unwrap().cid, versions[1].cid());
+    }
+
+    #[test]
+    fn a_checkpoint_that_is_not_understood_is_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let (lake, _) = lake(folder.path());
+        let last = lake.inner.refresh().unwrap().last;
+        let state = b"what a newer program wrote".as_slice();
+        lake.inner.store.checkpoint(last, state.into()).unwrap();
+        let opened = open(folder.path());
+        assert!(opened.inner.store.base().is_some());
+        assert_eq!(said(&opened), said(&lake));
+    }
+
+    #[test]
+    fn closing_makes_a_checkpoint_only_where_there_is_much_to_save() {
+        let folder = tempfile::tempdir().unwrap();
+        let (lake, _) = lake(folder.path());
+        now(lake.close()).unwrap();
+        assert!(open(folder.path()).inner.store.base().is_none());
+    }
+}

@@ -71,3 +71,43 @@ impl From<RepairReport> for Repaired {
         Self { changed, lost: lost.collect() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use cidlake_store::FsckLevel;
+
+    use super::repair;
+    use crate::ErrorKind;
+    use crate::progress::no_progress;
+    use crate::samples::{grow, now, open};
+
+    #[test]
+    fn a_change_whose_record_is_lost_comes_back_with_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let lake = open(folder.path());
+        let path = lake.path().to_owned();
+        let versions = grow(&lake, "t", 1..=3);
+        drop(lake);
+        assert!(repair(&path, &no_progress()).unwrap().changed.is_empty());
+
+        let segments = std::fs::read_dir(path.join("wal")).unwrap();
+        let mut segments = segments.map(|file| file.unwrap().path());
+        let segment = segments.find(|path| path.extension().is_some_and(|end| end == "wal"));
+        let segment = segment.unwrap();
+        let mut bytes = std::fs::read(&segment).unwrap();
+        // The header of the first record, behind that of the segment.
+        bytes[70] ^= 1;
+        std::fs::write(&segment, bytes).unwrap();
+        let settings = crate::samples::settings(folder.path());
+        let closed = crate::Lake::open_blocking(settings, crate::Open::Existing).unwrap_err();
+        assert_eq!(closed.kind(), ErrorKind::Corrupt);
+
+        let repaired = repair(&path, &no_progress()).unwrap();
+        assert_eq!((repaired.changed.is_empty(), repaired.lost.len()), (false, 1), "{repaired:?}");
+        let lake = open(folder.path());
+        let oldest = now(lake.found("t~2")).unwrap();
+        assert_eq!(oldest.cid, versions[0].cid());
+        let report = now(lake.fsck(FsckLevel::Full, no_progress())).unwrap();
+        assert!(report.damage.is_empty(), "{report:?}");
+    }
+}

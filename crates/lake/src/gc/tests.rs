@@ -1,109 +1,19 @@
-//! What is kept and what goes, on real folders. Versions are made by hand: a leaf, a part list and
-//! a commit, since what rows become is no matter here.
+//! What is kept and what goes, on real folders.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use bytes::Bytes;
-use cidlake_block::{Block, Cid, Codec, codec::dag_cbor};
-use cidlake_catalog::{Commit, Part, part_lists};
+use cidlake_block::codec::dag_cbor;
+use cidlake_block::{Block, Cid, Codec};
 use cidlake_store::FsckLevel;
 
 use super::*;
 use crate::expire::Keep;
-use crate::history::{Target, parse_name};
-use crate::lake::{Draft, Open};
+use crate::history::Target;
+use crate::lake::Draft;
 use crate::progress::no_progress;
-use crate::settings::{Overrides, Settings};
-
-/// Bytes of the content of every version: enough to tell whether room came back.
-const LEAF_BYTES: usize = 100_000;
-
-fn open(folder: &Path) -> Lake {
-    let settings = Settings::load(Overrides {
-        lake: Some(folder.join("lake")),
-        key_file: Some(folder.join("key")),
-        threads: Some(1),
-        ..Overrides::default()
-    });
-    Lake::open_blocking(settings.unwrap(), Open::Create).unwrap()
-}
-
-/// The blocks of a version: its content, its part list and its commit.
-struct Version {
-    leaf: Block,
-    list: Block,
-    commit: Block,
-}
-
-impl Version {
-    fn new(number: u64, parents: &[Cid]) -> Self {
-        let seed = number.to_le_bytes();
-        let leaf: Vec<u8> = (0..LEAF_BYTES).map(|at| seed[at % 8] ^ (at / 251) as u8).collect();
-        let leaf = Block::new(Codec::Raw, leaf.into());
-        let part = Part {
-            cid: *leaf.cid(),
-            rows: number,
-            bytes: LEAF_BYTES as u64,
-            tsize: LEAF_BYTES as u64,
-            partition: Vec::new(),
-            columns: Vec::new(),
-            rows_hash: None,
-        };
-        let (link, list) = part_lists(&[part]).unwrap().remove(0);
-        let commit = Commit {
-            content: *leaf.cid(),
-            profile: "by hand".to_owned(),
-            rows: number,
-            bytes: LEAF_BYTES as u64,
-            schema: Bytes::from_static(b"none"),
-            columns: Vec::new(),
-            parts: vec![link],
-            cut_columns: Vec::new(),
-            key_columns: Vec::new(),
-            partition_columns: Vec::new(),
-            logical_hash: None,
-            metadata: BTreeMap::new(),
-            operation: "create".to_owned(),
-            parents: parents.to_vec(),
-            author: "nobody".to_owned(),
-            time_ms: 1_000 * number,
-            message: None,
-        };
-        Self { leaf, list, commit: commit.encode().unwrap() }
-    }
-
-    fn cid(&self) -> Cid {
-        *self.commit.cid()
-    }
-
-    fn blocks(&self) -> Vec<Block> {
-        vec![self.leaf.clone(), self.list.clone(), self.commit.clone()]
-    }
-}
-
-/// Makes `version` the newest of the dataset `name`.
-fn set(lake: &Lake, name: &str, version: &Version) {
-    let name = parse_name(name).unwrap();
-    let hold = lake.inner.hold().unwrap();
-    let change = lake.inner.change(&hold, |view| {
-        let changes = vec![view.catalog.set(&name, version.cid())];
-        Ok(((), Some(Draft { changes, blocks: version.blocks(), ..Draft::default() })))
-    });
-    change.unwrap();
-}
-
-/// Makes versions `numbers` of a dataset, each grown from the one before.
-fn grow(lake: &Lake, name: &str, numbers: std::ops::RangeInclusive<u64>) -> Vec<Version> {
-    let mut versions: Vec<Version> = Vec::new();
-    for number in numbers {
-        let parents: Vec<Cid> = versions.last().map(Version::cid).into_iter().collect();
-        let version = Version::new(number, &parents);
-        set(lake, name, &version);
-        versions.push(version);
-    }
-    versions
-}
+use crate::samples::{LEAF_BYTES, Version, grow, now, open, set};
 
 fn gc(lake: &Lake) -> GcSummary {
     lake.inner.gc(GcRequest::default(), &no_progress()).unwrap()
@@ -119,10 +29,6 @@ fn here(folder: &Path, versions: &[Version]) -> Vec<bool> {
 fn damage(folder: &Path) -> Vec<String> {
     let report = now(open(folder).fsck(FsckLevel::Full, no_progress())).unwrap();
     report.damage.into_iter().map(|damage| format!("{damage:?}")).collect()
-}
-
-fn now<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
 }
 
 /// Returns the commit that a reference means.
