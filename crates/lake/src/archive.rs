@@ -220,6 +220,8 @@ impl Inner {
         Ok(imported)
     }
 
+    /// Takes in the blocks that are not here, or whose copies here are damaged: an archive is how
+    /// good copies come back.
     fn import_blocks<R: Read>(
         &self,
         hold: &Hold,
@@ -242,14 +244,14 @@ impl Inner {
             batch_bytes += block.len();
             batch.push(block);
             if batch_bytes >= IMPORT_BATCH_BYTES {
-                imported.new_bytes += self.store.put(hold, &batch)?.new_bytes;
+                imported.new_bytes += self.store.restore(hold, &batch)?.new_bytes;
                 batch.clear();
                 batch_bytes = 0;
                 let done = imported.bytes;
                 progress(ProgressEvent { phase: "importing", done, total, unit: Unit::Bytes });
             }
         }
-        imported.new_bytes += self.store.put(hold, &batch)?.new_bytes;
+        imported.new_bytes += self.store.restore(hold, &batch)?.new_bytes;
         Ok(())
     }
 

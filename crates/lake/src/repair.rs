@@ -82,6 +82,33 @@ mod tests {
     use crate::samples::{grow, now, open};
 
     #[test]
+    fn a_damaged_block_comes_back_with_an_import() {
+        let folder = tempfile::tempdir().unwrap();
+        let lake = open(folder.path());
+        let path = lake.path().to_owned();
+        let versions = grow(&lake, "t", 1..=2);
+        let archive = folder.path().join("t.car");
+        now(lake.export("t", archive.clone(), false, no_progress())).unwrap();
+        drop(lake);
+        let mut packs = std::fs::read_dir(path.join("packs")).unwrap();
+        let pack = packs.next().unwrap().unwrap().path();
+        let mut bytes = std::fs::read(&pack).unwrap();
+        let leaf = versions[1].leaf.data();
+        let at = bytes.windows(leaf.len()).position(|window| window == &leaf[..]).unwrap();
+        bytes[at] ^= 1;
+        std::fs::write(&pack, bytes).unwrap();
+
+        let lake = open(folder.path());
+        let leaf = *versions[1].leaf.cid();
+        assert!(lake.inner.store.get(&leaf).is_err());
+        let imported = now(lake.import(archive, None, no_progress())).unwrap();
+        assert!(imported.new_bytes >= versions[1].leaf.len() as u64, "{imported:?}");
+        assert!(lake.inner.store.get(&leaf).unwrap().is_some());
+        drop(lake);
+        assert!(open(folder.path()).inner.store.get(&leaf).unwrap().is_some());
+    }
+
+    #[test]
     fn a_change_whose_record_is_lost_comes_back_with_the_next() {
         let folder = tempfile::tempdir().unwrap();
         let lake = open(folder.path());
