@@ -216,7 +216,9 @@ fn check_store(found: &mut Diagnosis, path: &Path) -> bool {
                 StoreError::NotALake { .. }
                 | StoreError::NewerFormat { .. }
                 | StoreError::Settings { .. } => "format",
-                StoreError::LogCorrupt { .. } | StoreError::UnknownRecord { .. } => "log",
+                StoreError::LogCorrupt { .. }
+                | StoreError::UnknownRecord { .. }
+                | StoreError::UnknownFlags { .. } => "log",
                 _ => "store",
             };
             let is_log = matches!(error, StoreError::LogCorrupt { .. });

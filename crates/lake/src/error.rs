@@ -148,7 +148,9 @@ impl From<StoreError> for Error {
                     "`cidlake store FILE --name NAME` creates a lake; --lake names another folder",
                 ),
             ),
-            StoreError::NewerFormat { .. } => {
+            StoreError::NewerFormat { .. }
+            | StoreError::UnknownRecord { .. }
+            | StoreError::UnknownFlags { .. } => {
                 (ErrorKind::Unavailable, Some("use a cidlake that is as new as the lake's writer"))
             }
             StoreError::ReadOnly { .. } => {
@@ -181,9 +183,9 @@ impl From<StoreError> for Error {
 /// Keeps the cause of `error` without repeating its own sentence.
 fn error_source(error: StoreError) -> Option<Box<dyn StdError + Send + Sync>> {
     match error {
-        StoreError::Io { source, .. } | StoreError::NoSpace { source, .. } => {
-            Some(Box::new(source))
-        }
+        StoreError::Io { source, .. }
+        | StoreError::NoSpace { source, .. }
+        | StoreError::Poisoned { source, .. } => Some(Box::new(source)),
         _ => None,
     }
 }
