@@ -1,5 +1,6 @@
 //! Holds everything on the disk against its checksums: every section of every pack against its
-//! CID, every index against its pack, every record of the log against the chain.
+//! CID, every index against its pack, every record of the log against the chain. A quick check
+//! leaves the data of blocks out and reads what says where they are.
 //!
 //! It reads the files afresh, shares nothing with an open store but the folder, and changes
 //! nothing. Bytes that no commit has announced are no damage, whatever they are.
@@ -15,6 +16,16 @@ use crate::error::StoreError;
 use crate::log::{Extent, LogFolder, Tail, damaged_checkpoints};
 use crate::pack::{PackCheck, PackId, PackSize, check_midx, check_pack, is_midx_name};
 
+/// How much a check reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FsckLevel {
+    /// The log, and of packs what lists their blocks: heads, indexes, and the prefixes of packs
+    /// that are not sealed. Data that rotted in its place is not found.
+    Quick,
+    /// Everything; every block is hashed and compared with its CID.
+    Full,
+}
+
 /// How far a check has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FsckProgress {
@@ -29,9 +40,9 @@ pub struct FsckProgress {
 pub struct FsckReport {
     /// Packs that were read.
     pub packs: u64,
-    /// Blocks that match their CIDs.
+    /// Blocks that match their CIDs; of a quick check those that are listed.
     pub blocks: u64,
-    /// Bytes of these blocks.
+    /// Bytes of these blocks; of a quick check with their prefixes.
     pub bytes: u64,
     /// Records of the log that carry something for the floors above.
     pub records: u64,
@@ -75,11 +86,12 @@ pub enum DamageKind {
 pub(crate) fn check(
     log_folder: &LogFolder,
     packs: &Path,
+    level: FsckLevel,
     progress: &mut dyn FnMut(FsckProgress),
 ) -> Result<FsckReport, StoreError> {
     let mut report = FsckReport::default();
     let told = check_log(log_folder, &mut report)?;
-    check_packs(log_folder.disk.as_ref(), packs, &told, &mut report, progress)?;
+    check_packs(log_folder.disk.as_ref(), packs, &told, level, &mut report, progress)?;
     Ok(report)
 }
 
@@ -109,6 +121,7 @@ pub(crate) fn check_packs(
     disk: &dyn Disk,
     folder: &Path,
     told: &Told,
+    level: FsckLevel,
     report: &mut FsckReport,
     progress: &mut dyn FnMut(FsckProgress),
 ) -> Result<(), StoreError> {
@@ -128,7 +141,8 @@ pub(crate) fn check_packs(
         let mut read = |bytes| {
             progress(FsckProgress { bytes_done: bytes_before + bytes, bytes_total });
         };
-        let found = check_pack(disk, size, told.extents.get(&size.id), &mut read)?;
+        let extent = told.extents.get(&size.id);
+        let found = check_pack(disk, size, extent, level, &mut read)?;
         report.take(found);
         bytes_before += size.bytes;
     }

@@ -45,7 +45,7 @@ pub use checkpoint::{Base, Checkpointed};
 pub use cidlake_block::PutReport;
 pub use commit::Expect;
 pub use error::{CommitError, StoreError};
-pub use fsck::{Damage, DamageKind, FsckProgress, FsckReport};
+pub use fsck::{Damage, DamageKind, FsckLevel, FsckProgress, FsckReport};
 pub use gc::{GcOptions, GcPhase, GcProgress, GcReport, Liveness};
 pub use hold::Hold;
 pub use log::{LostRecords, Lsn, Payload, Record};

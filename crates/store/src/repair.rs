@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use crate::disk::Disk;
 use crate::error::StoreError;
-use crate::fsck::{self, Damage, DamageKind, FsckProgress, FsckReport, Told};
+use crate::fsck::{self, Damage, DamageKind, FsckLevel, FsckProgress, FsckReport, Told};
 use crate::log::{self, Extent, LogFolder, LogLock, LostRecords, Salvage};
 use crate::pack::{self, PackSize};
 use crate::settings;
@@ -148,7 +148,7 @@ impl Work<'_> {
         progress: &mut dyn FnMut(FsckProgress),
     ) -> Result<(), StoreError> {
         let mut found = FsckReport::default();
-        fsck::check_packs(self.disk(), self.packs, told, &mut found, progress)?;
+        fsck::check_packs(self.disk(), self.packs, told, FsckLevel::Full, &mut found, progress)?;
         self.indexes(&mut found, report);
         let damaged: BTreeSet<PathBuf> = found
             .damage
@@ -164,7 +164,9 @@ impl Work<'_> {
             if !self.options.dry_run {
                 found.damage.retain(|damage| damage.path != path);
                 let size = PackSize::read(self.disk(), self.packs, extent.pack)?;
-                found.take(pack::check_pack(self.disk(), &size, Some(extent), &mut |_| {})?);
+                let level = FsckLevel::Full;
+                let again = pack::check_pack(self.disk(), &size, Some(extent), level, &mut |_| {})?;
+                found.take(again);
             }
             report.packs_reindexed.push(path);
         }

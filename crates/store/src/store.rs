@@ -12,7 +12,7 @@ use crate::checkpoint::Base;
 use crate::commit::{CommitQueue, Expect, Parts};
 use crate::disk::{Disk, OpenMode};
 use crate::error::{CommitError, StoreError};
-use crate::fsck::{self, FsckProgress, FsckReport};
+use crate::fsck::{self, FsckLevel, FsckProgress, FsckReport};
 use crate::gc::{self, GcOptions, GcProgress, GcReport, Liveness};
 use crate::hold::{Hold, Holds};
 use crate::lease::NOTHING_HELD;
@@ -320,14 +320,19 @@ impl Store {
         Ok(tail.visible())
     }
 
-    /// Reads everything and holds it against its checksums. Nothing is changed.
+    /// Holds what is on the disk against its checksums, as much of it as `level` says. Nothing is
+    /// changed.
     ///
     /// # Errors
     /// When a file cannot be read at all; damage is in the report.
-    pub fn fsck(&self, progress: &mut dyn FnMut(FsckProgress)) -> Result<FsckReport, StoreError> {
+    pub fn fsck(
+        &self,
+        level: FsckLevel,
+        progress: &mut dyn FnMut(FsckProgress),
+    ) -> Result<FsckReport, StoreError> {
         // What is retired from now on stays until it was read.
         let _hold = self.hold()?;
-        fsck::check(&self.log_folder, &self.root.join("packs"), progress)
+        fsck::check(&self.log_folder, &self.root.join("packs"), level, progress)
     }
 
     /// Covers the sealed packs by few indexes of many packs, so that the lake opens and finds

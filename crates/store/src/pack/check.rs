@@ -1,17 +1,18 @@
-//! Reads one pack from end to end, or one multi-pack index, and says what is wrong with it.
+//! Reads one pack, from end to end or only what lists its blocks, or one multi-pack index, and says
+//! what is wrong with it.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use cidlake_block::{Cid, car};
 
-use super::format::{DATA_OFFSET, PackId, SECTIONS_OFFSET, head};
-use super::index::SealedIndex;
+use super::format::{DATA_OFFSET, PackId, SECTIONS_OFFSET, Seal, head};
+use super::index::{OpenIndex, SealedIndex};
 use super::midx::{self, Midx, Mismatch};
 use super::reader::{self, Prefix};
 use crate::disk::{Disk, DiskFile, OpenMode, Window};
 use crate::error::StoreError;
-use crate::fsck::{Damage, DamageKind};
+use crate::fsck::{Damage, DamageKind, FsckLevel};
 use crate::log::Extent;
 
 const READ_BYTES: usize = 1 << 20;
@@ -46,10 +47,12 @@ pub(crate) fn check_pack(
     disk: &dyn Disk,
     pack: &PackSize,
     extent: Option<&Extent>,
+    level: FsckLevel,
     progress: &mut dyn FnMut(u64),
 ) -> Result<PackCheck, StoreError> {
     let refused = |error| StoreError::read(&pack.path, error);
-    let mut check = Check { path: &pack.path, found: PackCheck::default(), sections: Vec::new() };
+    let (path, found) = (pack.path.as_path(), PackCheck::default());
+    let mut check = Check { path, level, found, sections: Vec::new() };
     let Some(extent) = extent else {
         return Ok(check.found);
     };
@@ -60,6 +63,11 @@ pub(crate) fn check_pack(
         check.report(DamageKind::Pack, None, size, detail);
     }
     let end = extent.len.min(size);
+    if level == FsckLevel::Quick {
+        check.listed(file.as_ref(), extent, end).map_err(refused)?;
+        progress(pack.bytes);
+        return Ok(check.found);
+    }
     let prefix_crc = check.sections(file.as_ref(), end, progress).map_err(refused)?;
     if check.found.damage.is_empty() && prefix_crc != extent.prefix_crc {
         let detail = "the sections are not those that were committed".to_owned();
@@ -119,6 +127,7 @@ fn compare_all(
 
 struct Check<'a> {
     path: &'a Path,
+    level: FsckLevel,
     found: PackCheck,
     /// The sections whose prefixes can be read, and their offsets in the file.
     sections: Vec<(Cid, u64)>,
@@ -127,6 +136,28 @@ struct Check<'a> {
 impl Check<'_> {
     fn report(&mut self, kind: DamageKind, cid: Option<Cid>, offset: u64, detail: String) {
         self.found.damage.push(Damage { kind, cid, path: self.path.to_owned(), offset, detail });
+    }
+
+    /// Checks what lists the blocks: the index of a sealed pack, the prefixes of another.
+    fn listed(&mut self, file: &dyn DiskFile, extent: &Extent, end: u64) -> std::io::Result<()> {
+        self.head_and_index(file, extent)?;
+        if let Some((seal, index)) = reader::read_sealed(file)?
+            && extent.len >= seal.data_end
+        {
+            self.found.blocks += index.len() as u64;
+            self.found.bytes += seal.data_end - SECTIONS_OFFSET;
+            return Ok(());
+        }
+        let mut prefixes = OpenIndex::default();
+        reader::walk(&mut prefixes, file, end)?;
+        self.found.blocks += prefixes.len() as u64;
+        self.found.bytes += prefixes.end - SECTIONS_OFFSET;
+        let is_whole = prefixes.end == extent.len && prefixes.prefix_crc == extent.prefix_crc;
+        if !is_whole && self.found.damage.is_empty() {
+            let detail = "the sections are not those that were committed".to_owned();
+            self.report(DamageKind::Pack, None, prefixes.end, detail);
+        }
+        Ok(())
     }
 
     /// Verifies all sections up to `end` and returns the checksum over their prefixes.
@@ -185,9 +216,25 @@ impl Check<'_> {
             self.report(DamageKind::Pack, None, 0, detail);
         }
         if extent.len >= seal.data_end {
-            self.index(&index, seal.index_offset());
+            match self.level {
+                FsckLevel::Quick => self.bounds(&index, &seal),
+                FsckLevel::Full => self.index(&index, seal.index_offset()),
+            }
         }
         Ok(())
+    }
+
+    /// Checks that the index leads to nothing but data.
+    fn bounds(&mut self, index: &car::Index, seal: &Seal) {
+        let is_data = |offset: u64| {
+            let at = offset.saturating_add(DATA_OFFSET);
+            (SECTIONS_OFFSET..seal.data_end).contains(&at)
+        };
+        let strays = index.iter().filter(|(_, _, offset)| !is_data(*offset)).count();
+        if strays > 0 {
+            let detail = format!("{strays} entries of the index lead to no block");
+            self.report(DamageKind::Index, None, seal.index_offset(), detail);
+        }
     }
 
     /// Checks that the index lists every section, and nothing but sections.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cidlake_block::{Cid, Codec, UnverifiedBlock, parse_cid};
 use cidlake_store::disk::{Disk, MemDisk, OpenMode, RealDisk};
-use cidlake_store::{CommitError, Expect, Lsn, Options, Payload, Store, StoreError};
+use cidlake_store::{CommitError, Expect, FsckLevel, Lsn, Options, Payload, Store, StoreError};
 
 use crate::support::{
     assert_here, block, commit, delta, hold, open, options, payloads, root, try_open,
@@ -35,7 +35,7 @@ fn blocks_and_records_come_back_after_reopening() {
     assert_eq!(store.last_lsn().unwrap(), Lsn(4));
     let later: Vec<u64> = store.records_after(Lsn(2)).unwrap().iter().map(|r| r.lsn.0).collect();
     assert_eq!(later, [3, 4]);
-    let report = store.fsck(&mut |_| {}).unwrap();
+    let report = store.fsck(FsckLevel::Full, &mut |_| {}).unwrap();
     assert_eq!((report.blocks, report.records, report.damage), (40, 4, vec![]));
 }
 
@@ -239,7 +239,7 @@ fn a_real_folder_works_as_the_simulated_one_does() {
     let three = open(3);
     assert_here(&three, &all);
     assert_eq!(payloads(&three).len(), 20);
-    let report = three.fsck(&mut |_| {}).unwrap();
+    let report = three.fsck(FsckLevel::Full, &mut |_| {}).unwrap();
     assert_eq!((report.blocks, report.damage), (40, vec![]));
     assert!(three.stats().packs_sealed > 5);
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use cidlake_store::disk::{Disk as _, FaultyDisk, MemDisk};
-use cidlake_store::{Base, Checkpointed, Expect, Lsn, Payload, Store, StoreError};
+use cidlake_store::{Base, Checkpointed, Expect, FsckLevel, Lsn, Payload, Store, StoreError};
 
 use crate::support::{
     Promises, assert_base, assert_here, block, checkpoint, commit, delta, faulty, hold, open,
@@ -83,7 +83,7 @@ fn a_damaged_checkpoint_is_passed_over() {
         assert_eq!(store.base(), None);
         assert_eq!(payloads(&store), promises.payloads);
         assert_here(&store, &promises.blocks[..1]);
-        let damage = store.fsck(&mut |_| {}).unwrap().damage;
+        let damage = store.fsck(FsckLevel::Full, &mut |_| {}).unwrap().damage;
         assert_eq!(damage.len(), 1);
         assert_eq!(damage[0].path, path);
     }

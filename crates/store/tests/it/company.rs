@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cidlake_block::Block;
 use cidlake_store::disk::{Disk as _, FaultyDisk, MemDisk, OpenMode};
-use cidlake_store::{CommitError, Expect, Lsn, Payload, Store};
+use cidlake_store::{CommitError, Expect, FsckLevel, Lsn, Payload, Store};
 
 use crate::support::{assert_here, block, commit, delta, hold, open, options, payloads, root};
 
@@ -32,7 +32,7 @@ fn processes_see_each_others_commits_and_nothing_before() {
     }
     assert_eq!(two.put(&hold(&two), &all).unwrap().new_blocks, 0);
     assert!(one.stats().packs_sealed > 3);
-    let report = one.fsck(&mut |_| {}).unwrap();
+    let report = one.fsck(FsckLevel::Full, &mut |_| {}).unwrap();
     assert_eq!((report.damage, report.blocks), (vec![], 60));
 }
 
@@ -243,7 +243,7 @@ fn a_pack_that_was_sealed_but_lost_its_head_is_whole_when_it_is_adopted() {
     heir.put(&hold(&heir), &[block(3, 100)]).unwrap();
     commit(&heir, vec![]);
     assert_eq!(disk.content(&path).unwrap(), whole);
-    assert_eq!(heir.fsck(&mut |_| {}).unwrap().damage, []);
+    assert_eq!(heir.fsck(FsckLevel::Full, &mut |_| {}).unwrap().damage, []);
     assert_here(&heir, &[block(1, 3100)]);
 }
 

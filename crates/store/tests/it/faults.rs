@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use cidlake_store::disk::{Disk, Faults, FaultyDisk, MemDisk};
-use cidlake_store::{CommitError, Expect, Lsn, Store, StoreError};
+use cidlake_store::{CommitError, Expect, FsckLevel, Lsn, Store, StoreError};
 
 use crate::support::{
     Promises, assert_here, block, commit, delta, faulty, hold, open, options, payloads, root,
@@ -129,7 +129,7 @@ fn work(disk: &Arc<dyn Disk>, promises: &mut Promises) -> Result<(), StoreError>
         assert_eq!(store.records_after(Lsn(0))?.len(), promises.payloads.len());
     }
     assert!(store.get(block(5000, 5).cid())?.is_none());
-    assert_eq!(store.fsck(&mut |_| {})?.damage, []);
+    assert_eq!(store.fsck(FsckLevel::Full, &mut |_| {})?.damage, []);
     store.restore(&store.hold()?, &promises.blocks)?;
     store.close()
 }
@@ -266,7 +266,7 @@ fn a_read_only_folder_can_be_read() {
     ));
     commit(&writer, vec![delta(3)]);
     assert_eq!(payloads(&store), [delta(1), delta(3)]);
-    assert_eq!(store.fsck(&mut |_| {}).unwrap().damage, []);
+    assert_eq!(store.fsck(FsckLevel::Full, &mut |_| {}).unwrap().damage, []);
     store.close().unwrap();
 }
 

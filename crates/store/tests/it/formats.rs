@@ -10,7 +10,7 @@ use std::sync::{Arc, Once};
 
 use cidlake_block::{Block, Cid, Codec, UnverifiedBlock};
 use cidlake_store::disk::{Disk, MemDisk, OpenMode};
-use cidlake_store::{Base, Hold, Lsn, Options, Payload, Store};
+use cidlake_store::{Base, FsckLevel, Hold, Lsn, Options, Payload, Store};
 
 use crate::support::{
     assert_here, block, commit, delta, gc, hold, keep, open, options, pack_names, payloads, root,
@@ -185,7 +185,7 @@ fn the_fixtures_of_a_collected_lake_are_read() {
     assert_eq!(payloads(&store).len(), 3);
     assert_here(&store, &[block(1, 300)]);
     assert!(!store.has(block(2, 900).cid()).unwrap());
-    assert_eq!(store.fsck(&mut |_| {}).unwrap().damage, []);
+    assert_eq!(store.fsck(FsckLevel::Full, &mut |_| {}).unwrap().damage, []);
     assert_eq!(store.leases_elsewhere().unwrap(), []);
     assert!(lease.try_lock().unwrap());
     let name = COLLECTED[2].0.strip_prefix("leases/").unwrap().to_owned();
@@ -247,7 +247,7 @@ fn the_fixtures_are_read_and_gone_on_with() {
     assert_eq!(payloads(&store), records());
     assert_here(&store, &blocks());
     assert_here(&store, &[last_block()]);
-    let report = store.fsck(&mut |_| {}).unwrap();
+    let report = store.fsck(FsckLevel::Full, &mut |_| {}).unwrap();
     assert_eq!((report.blocks, report.records, report.damage), (6, 4, vec![]));
 
     store.put(&hold(&store), &[block(6, 100)]).unwrap();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use cidlake_block::{Block, Codec};
 use cidlake_store::disk::{Disk, FaultyDisk, MemDisk, OpenMode, RealDisk};
 use cidlake_store::{
-    DamageKind, Expect, GcOptions, GcPhase, GcProgress, GcReport, Store, StoreError,
+    DamageKind, Expect, FsckLevel, GcOptions, GcPhase, GcProgress, GcReport, Store, StoreError,
 };
 
 use crate::support::{
@@ -64,7 +64,7 @@ fn where_nothing_is_live_all_packs_go() {
     assert!(gone(&store, &blocks));
     let other = open(&disk, 3);
     assert!(gone(&other, &blocks));
-    assert_eq!(other.fsck(&mut |_| {}).unwrap().damage, []);
+    assert_eq!(other.fsck(FsckLevel::Full, &mut |_| {}).unwrap().damage, []);
     assert_eq!(other.stats().blocks, 0);
     // And they can come back.
     keep(&store, &blocks);
@@ -111,7 +111,7 @@ fn what_is_live_moves_out_of_packs_that_are_mostly_dead() {
     assert_ne!(pack_names(&disk), before);
     let other = open(&disk, 3);
     assert_here(&other, &live);
-    assert_eq!(other.fsck(&mut |_| {}).unwrap().damage, []);
+    assert_eq!(other.fsck(FsckLevel::Full, &mut |_| {}).unwrap().damage, []);
     // It is stored under the codec that it had.
     let has_node = pack_names(&disk).iter().any(|name| {
         let content = disk.content(&root().join("packs").join(name)).unwrap();
@@ -215,7 +215,7 @@ fn a_process_that_failed_to_sync_its_pack_can_collect() {
     let other = open(&disk, 2);
     assert_here(&other, &[live]);
     assert!(gone(&other, &[dead, block(3, 300)]));
-    assert_eq!(other.fsck(&mut |_| {}).unwrap().damage, []);
+    assert_eq!(other.fsck(FsckLevel::Full, &mut |_| {}).unwrap().damage, []);
 }
 
 #[test]
@@ -358,7 +358,7 @@ fn a_full_disk_ends_a_collection_and_loses_nothing() {
         let other = open(&disk, 4);
         assert_here(&other, &live);
         assert!(gone(&other, &dead));
-        assert_eq!(other.fsck(&mut |_| {}).unwrap().damage, []);
+        assert_eq!(other.fsck(FsckLevel::Full, &mut |_| {}).unwrap().damage, []);
     }
     assert!(failed > 5, "{failed}");
 }

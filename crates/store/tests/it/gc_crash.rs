@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cidlake_block::Block;
 use cidlake_store::disk::{Disk as _, Faults, FaultyDisk, MemDisk};
-use cidlake_store::{CommitError, Expect, GcOptions, Store};
+use cidlake_store::{CommitError, Expect, FsckLevel, GcOptions, Store};
 
 use crate::support::{
     assert_here, block, checkpoint, commit, faulty, gc, hold, keep, open, options, pack_names, pin,
@@ -43,7 +43,7 @@ impl Lake {
 
     fn check(&self, store: &Store) {
         assert_here(store, &self.live);
-        assert_eq!(store.fsck(&mut |_| {}).unwrap().damage, []);
+        assert_eq!(store.fsck(FsckLevel::Full, &mut |_| {}).unwrap().damage, []);
     }
 
     /// Checks that the next collection goes all the way.
@@ -209,7 +209,7 @@ fn a_power_cut_in_a_commit_that_brings_blocks_to_safety_loses_nothing_promised()
         if pins == 9 {
             assert_here(&store, &found);
         }
-        assert_eq!(store.fsck(&mut |_| {}).unwrap().damage, []);
+        assert_eq!(store.fsck(FsckLevel::Full, &mut |_| {}).unwrap().damage, []);
         gc(&store);
         if pins == 9 {
             assert_here(&open(&disk, 5), &found);
@@ -257,7 +257,7 @@ fn put_and_find_without_checkpoints(disk: &MemDisk, seed: u8, blocks: &[Block]) 
     for disk in [disk, &without] {
         let store = open(disk, seed + 1);
         assert_here(&store, blocks);
-        assert_eq!(store.fsck(&mut |_| {}).unwrap().damage, []);
+        assert_eq!(store.fsck(FsckLevel::Full, &mut |_| {}).unwrap().damage, []);
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use cidlake_block::{Block, Cid};
 use cidlake_store::disk::{FaultyDisk, MemDisk};
-use cidlake_store::{Expect, GcOptions, Hold, Lsn, Payload, Store};
+use cidlake_store::{Expect, FsckLevel, GcOptions, Hold, Lsn, Payload, Store};
 use proptest::prelude::*;
 
 use crate::support::{Pinned, assert_base, block, checkpoint, options, root, try_gc};
@@ -219,7 +219,7 @@ impl World {
         }
         let store = &self.processes[0].store;
         assert_base(store);
-        assert_eq!(store.fsck(&mut |_| {}).unwrap().damage, []);
+        assert_eq!(store.fsck(FsckLevel::Full, &mut |_| {}).unwrap().damage, []);
         let mut pins = BTreeMap::new();
         for record in store.records_after(Lsn(0)).unwrap() {
             match record.payload {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use cidlake_block::{Block, Cid};
 use cidlake_store::disk::{Disk, DiskFile, MemDisk, OpenMode};
 use cidlake_store::{
-    CommitError, Expect, GcOptions, GcReport, Hold, Liveness, Record, Store, StoreError,
+    CommitError, Expect, FsckLevel, GcOptions, GcReport, Hold, Liveness, Record, Store, StoreError,
 };
 
 use crate::support::{
@@ -40,7 +40,7 @@ fn a_reader_from_before_reads_everything_and_what_it_needs_waits() {
     drop(held);
     assert_eq!(gc(&store).bytes_freed, 0);
     assert_here(&reader, &blocks);
-    let fsck = store.fsck(&mut |_| {}).unwrap();
+    let fsck = store.fsck(FsckLevel::Full, &mut |_| {}).unwrap();
     assert_eq!((fsck.damage, fsck.packs_waiting, fsck.packs), (vec![], 2, 0));
     // A store that is opened meanwhile knows nothing of them, and writes to none of them.
     let late = open(&disk, 4);
@@ -126,7 +126,7 @@ fn a_block_that_was_found_and_then_collected_is_there_after_the_commit() {
     for store in [&writer, &collector, &open(&disk, 3)] {
         assert_here(store, &found);
     }
-    assert_eq!(writer.fsck(&mut |_| {}).unwrap().damage, []);
+    assert_eq!(writer.fsck(FsckLevel::Full, &mut |_| {}).unwrap().damage, []);
     disk.crash(1);
     assert_here(&open(&disk, 4), &found);
 }
@@ -400,7 +400,7 @@ fn a_retired_pack_is_not_announced_by_who_sealed_it() {
     };
     assert_eq!(said.map(times).sum::<usize>(), 2, "once announced, once retired");
     let store = open(&disk, 3);
-    assert_eq!(store.fsck(&mut |_| {}).unwrap().damage, []);
+    assert_eq!(store.fsck(FsckLevel::Full, &mut |_| {}).unwrap().damage, []);
 }
 
 #[test]
@@ -509,7 +509,7 @@ fn what_becomes_live_while_a_collection_runs_is_kept() {
             let store = open(&disk, 4);
             assert_here(&store, &blocks[1..2]);
             assert!(!store.has(blocks[0].cid()).unwrap());
-            assert_eq!(store.fsck(&mut |_| {}).unwrap().damage, []);
+            assert_eq!(store.fsck(FsckLevel::Full, &mut |_| {}).unwrap().damage, []);
         }
     }
 }
@@ -567,7 +567,7 @@ fn two_collections_at_once_do_not_rely_on_what_the_other_retires() {
     let store = open(&disk, 5);
     assert_here(&store, &[twice]);
     assert_eq!(pack_names(&disk).len(), 1);
-    assert_eq!(store.fsck(&mut |_| {}).unwrap().damage, []);
+    assert_eq!(store.fsck(FsckLevel::Full, &mut |_| {}).unwrap().damage, []);
 }
 
 #[test]

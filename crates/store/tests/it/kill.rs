@@ -14,7 +14,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use cidlake_block::Block;
 use cidlake_store::disk::RealDisk;
-use cidlake_store::{Expect, Lsn, Options, Payload, Store};
+use cidlake_store::{Expect, FsckLevel, Lsn, Options, Payload, Store};
 
 use crate::dice::{Dice, times};
 use crate::support::block;
@@ -159,7 +159,7 @@ impl Said {
                 assert_eq!(here.data(), block.data());
             }
         }
-        assert_eq!(store.fsck(&mut |_| {}).unwrap().damage, []);
+        assert_eq!(store.fsck(FsckLevel::Full, &mut |_| {}).unwrap().damage, []);
     }
 }
 

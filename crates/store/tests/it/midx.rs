@@ -6,7 +6,8 @@ use std::sync::Arc;
 use cidlake_block::Block;
 use cidlake_store::disk::{Disk, FaultyDisk, MemDisk, OpenMode};
 use cidlake_store::{
-    DamageKind, IndexReport, Options, RepairOptions, RepairReport, Store, StoreError, repair,
+    DamageKind, FsckLevel, IndexReport, Options, RepairOptions, RepairReport, Store, StoreError,
+    repair,
 };
 
 use crate::support::{assert_here, block, commit, delta, faulty, hold, open, options, root};
@@ -61,7 +62,7 @@ fn blocks_are_found_through_an_index_as_without_one() {
         assert!(store.get(absent.cid()).unwrap().is_none());
     }
     assert_eq!(store.put(&hold(&store), &blocks).unwrap().new_blocks, 0);
-    assert_eq!(store.fsck(&mut |_| {}).unwrap().damage, []);
+    assert_eq!(store.fsck(FsckLevel::Full, &mut |_| {}).unwrap().damage, []);
 }
 
 #[test]
@@ -111,7 +112,7 @@ fn each_index_covers_twice_what_the_smaller_ones_do() {
     // 216 entries: several indexes at times, and no entry written more than log2 times.
     assert!(most >= 2, "never more than {most} indexes");
     assert!(written < 216 * 6, "{written} entries were written");
-    assert_eq!(store.fsck(&mut |_| {}).unwrap().damage, []);
+    assert_eq!(store.fsck(FsckLevel::Full, &mut |_| {}).unwrap().damage, []);
 }
 
 #[test]
@@ -145,14 +146,14 @@ fn any_flipped_byte_of_an_index_is_got_over_and_reported() {
         }
         assert_eq!(store.put(&hold(&store), &blocks).unwrap().new_blocks, 0);
         assert_eq!(store.stats().packs_covered, 0);
-        let damage = store.fsck(&mut |_| {}).unwrap().damage;
+        let damage = store.fsck(FsckLevel::Full, &mut |_| {}).unwrap().damage;
         assert_eq!(damage.len(), 1, "byte {at}");
         assert_eq!((damage[0].kind, &damage[0].path), (DamageKind::Index, &path));
         if at % 7 == 0 {
             // It is made again, with the same bytes.
             assert_eq!(index(&store).indexes, 1);
             assert_eq!(disk.content(&path).unwrap(), content);
-            assert_eq!(store.fsck(&mut |_| {}).unwrap().damage, []);
+            assert_eq!(store.fsck(FsckLevel::Full, &mut |_| {}).unwrap().damage, []);
             assert_eq!(store.stats().packs_covered, store.stats().packs_sealed);
             assert_here(&store, &blocks);
         }
@@ -218,7 +219,7 @@ fn several_processes_index_and_read_and_write_at_once() {
     assert_eq!(files(&disk, ".midx").len() as u64, report.indexes);
     assert_eq!(report.packs, store.stats().packs_sealed);
     assert_here(&store, &all);
-    assert_eq!(store.fsck(&mut |_| {}).unwrap().damage, []);
+    assert_eq!(store.fsck(FsckLevel::Full, &mut |_| {}).unwrap().damage, []);
 }
 
 #[test]
@@ -246,13 +247,13 @@ fn lake_to_be_indexed() -> (MemDisk, Vec<Block>) {
 fn check_again(disk: &MemDisk, blocks: &[Block]) {
     let store = open(disk, 5);
     assert_here(&store, blocks);
-    assert_eq!(store.fsck(&mut |_| {}).unwrap().damage, []);
+    assert_eq!(store.fsck(FsckLevel::Full, &mut |_| {}).unwrap().damage, []);
     let report = index(&store);
     assert_eq!((report.packs, report.indexes), (store.stats().packs_sealed, 1));
     assert_eq!((files(disk, ".midx").len(), files(disk, ".tmp").len()), (1, 0));
     assert_here(&store, blocks);
     assert_here(&open(disk, 6), blocks);
-    assert_eq!(store.fsck(&mut |_| {}).unwrap().damage, []);
+    assert_eq!(store.fsck(FsckLevel::Full, &mut |_| {}).unwrap().damage, []);
 }
 
 #[test]
@@ -341,7 +342,7 @@ fn another_copy_is_as_good_where_both_are_covered() {
         disk.set_content(&path, content).unwrap();
         let store = open(&disk, 3);
         assert_here(&store, &twice);
-        assert!(!store.fsck(&mut |_| {}).unwrap().damage.is_empty());
+        assert!(!store.fsck(FsckLevel::Full, &mut |_| {}).unwrap().damage.is_empty());
     }
 }
 
@@ -369,7 +370,7 @@ fn a_covered_pack_that_is_gone_or_cut_is_reported() {
             .collect();
         assert!(lost.contains(&missing.len()), "{} blocks are missing", missing.len());
         assert!(missing.iter().all(|block| !store.has(block.cid()).unwrap()));
-        let damage = store.fsck(&mut |_| {}).unwrap().damage;
+        let damage = store.fsck(FsckLevel::Full, &mut |_| {}).unwrap().damage;
         assert!(damage.iter().all(|damage| damage.path == sealed) && !damage.is_empty());
         assert_eq!(store.put(&hold(&store), &blocks).unwrap().new_blocks, missing.len() as u64);
         commit(&store, vec![]);
@@ -424,7 +425,7 @@ fn a_pack_that_lost_its_seal_and_grows_again_is_not_covered() {
     assert_eq!(writer.stats().packs_covered, writer.stats().packs_sealed);
     for store in [reader, writer, open(&disk, 4)] {
         assert_here(&store, &blocks);
-        assert_eq!(store.fsck(&mut |_| {}).unwrap().damage, []);
+        assert_eq!(store.fsck(FsckLevel::Full, &mut |_| {}).unwrap().damage, []);
     }
 }
 
@@ -443,7 +444,7 @@ fn an_index_about_packs_that_are_gone_for_good_is_made_anew() {
     let reader = open(&other, 8);
     assert_eq!(reader.stats().packs_covered, 0);
     assert!(!reader.has(blocks[0].cid()).unwrap());
-    assert_eq!(reader.fsck(&mut |_| {}).unwrap().damage, []);
+    assert_eq!(reader.fsck(FsckLevel::Full, &mut |_| {}).unwrap().damage, []);
     let report = index(&reader);
     assert_eq!((report.indexes, report.indexes_removed), (1, 1));
     assert!(!files(&other, ".midx").contains(&path));
@@ -492,7 +493,7 @@ fn an_index_has_the_bytes_of_the_fixture_and_the_fixture_is_read() {
     let store = open(&disk, 2);
     assert_eq!(store.stats().packs_covered, 2);
     assert_here(&store, &blocks);
-    assert_eq!(store.fsck(&mut |_| {}).unwrap().damage, []);
+    assert_eq!(store.fsck(FsckLevel::Full, &mut |_| {}).unwrap().damage, []);
 }
 
 #[test]
@@ -508,7 +509,7 @@ fn a_real_folder_is_indexed_as_the_simulated_one_is() {
     assert_eq!(index(&store).indexes_removed, 1);
     for store in [store, reader, open(3).unwrap()] {
         assert_here(&store, &blocks);
-        assert_eq!(store.fsck(&mut |_| {}).unwrap().damage, []);
+        assert_eq!(store.fsck(FsckLevel::Full, &mut |_| {}).unwrap().damage, []);
     }
 }
 

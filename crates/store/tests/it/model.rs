@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cidlake_block::{Block, Cid};
 use cidlake_store::disk::{FaultyDisk, MemDisk};
-use cidlake_store::{Checkpointed, CommitError, Expect, Lsn, Payload, Store};
+use cidlake_store::{Checkpointed, CommitError, Expect, FsckLevel, Lsn, Payload, Store};
 use proptest::prelude::*;
 
 use crate::support::{assert_base, block, checkpoint, hold, options, payloads, root};
@@ -56,7 +56,7 @@ impl Model {
         for (found, block) in store.get_many(&cids).unwrap().iter().zip(self.durable.values()) {
             assert_eq!(found.as_ref().expect("promised").data(), block.data());
         }
-        assert_eq!(store.fsck(&mut |_| {}).unwrap().damage, []);
+        assert_eq!(store.fsck(FsckLevel::Full, &mut |_| {}).unwrap().damage, []);
     }
 
     fn commit(&mut self, stores: &[Store; 2], process: usize, records: u8) -> bool {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use cidlake_block::car::{HeaderV2, Index, PRAGMA_V2, Reader, parse_section_prefix};
 use cidlake_block::{Block, parse_cid};
-use cidlake_store::Store;
 use cidlake_store::disk::{Disk, MemDisk};
+use cidlake_store::{FsckLevel, Store};
 
 use crate::support::{assert_here, block, commit, hold, open, options, root};
 
@@ -77,7 +77,7 @@ fn a_pack_that_was_left_while_it_was_sealed_is_finished_by_the_next_writer() {
         store.put(&hold(&store), &[block(100, 600)]).unwrap();
         assert_eq!(disk.content(&path).unwrap(), whole);
         commit(&store, vec![]);
-        assert_eq!(store.fsck(&mut |_| {}).unwrap().damage, []);
+        assert_eq!(store.fsck(FsckLevel::Full, &mut |_| {}).unwrap().damage, []);
         assert_here(&open(&disk, 3), &blocks);
     }
 }
@@ -100,7 +100,7 @@ fn a_sealed_pack_that_nobody_announced_is_verified_before_it_counts() {
     heir.put(&hold(&heir), &blocks).unwrap();
     commit(&heir, vec![]);
     assert_here(&open(&disk, 3), &blocks);
-    assert_eq!(heir.fsck(&mut |_| {}).unwrap().damage, []);
+    assert_eq!(heir.fsck(FsckLevel::Full, &mut |_| {}).unwrap().damage, []);
 }
 
 fn sealed_pack(disk: &MemDisk) -> PathBuf {

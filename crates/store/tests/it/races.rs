@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use cidlake_store::disk::{Disk, DiskFile, FaultyDisk, MemDisk, OpenMode};
-use cidlake_store::{CommitError, Expect, Lsn, Store, StoreError};
+use cidlake_store::{CommitError, Expect, FsckLevel, Lsn, Store, StoreError};
 
 use crate::support::{
     assert_here, block, commit, delta, faulty, hold, open, options, payloads, root,
@@ -141,7 +141,7 @@ fn a_pack_that_another_process_filled_before_its_maker_locked_it_is_left_alone()
     for store in [store, open(&disk, 3)] {
         assert_here(&store, &theirs);
         assert_here(&store, &ours);
-        assert_eq!(store.fsck(&mut |_| {}).unwrap().damage, []);
+        assert_eq!(store.fsck(FsckLevel::Full, &mut |_| {}).unwrap().damage, []);
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use cidlake_block::Block;
 use cidlake_store::disk::{Disk, FaultyDisk, MemDisk};
 use cidlake_store::{
-    DamageKind, Lsn, Payload, Record, RepairOptions, RepairReport, StoreError, repair,
+    DamageKind, FsckLevel, Lsn, Payload, Record, RepairOptions, RepairReport, StoreError, repair,
 };
 
 use crate::support::{
@@ -98,7 +98,7 @@ fn check(disk: &MemDisk, before: &[Record], gone: &[u64], blocks: &[Block]) {
     assert_eq!(records(disk), kept);
     let store = open(disk, 7);
     assert_here(&store, blocks);
-    assert_eq!(store.fsck(&mut |_| {}).unwrap().damage, []);
+    assert_eq!(store.fsck(FsckLevel::Full, &mut |_| {}).unwrap().damage, []);
     store.put(&hold(&store), &[block(9000, 400)]).unwrap();
     let last = commit(&store, vec![delta(9000)]);
     assert_eq!(records(disk).last().unwrap().lsn, last);
@@ -335,7 +335,7 @@ fn a_checkpoint_behind_the_damage_still_counts() {
     disk.set_content(&path, damaged).unwrap();
     // The lake opens, because nothing before the checkpoint is read; the check finds it.
     let store = open(&disk, 3);
-    let damage = store.fsck(&mut |_| {}).unwrap().damage;
+    let damage = store.fsck(FsckLevel::Full, &mut |_| {}).unwrap().damage;
     assert_eq!((damage.len(), damage[0].kind), (1, DamageKind::Log));
     let base = store.base();
     assert!(base.is_some());
@@ -401,7 +401,7 @@ fn heads_and_indexes_are_made_again_and_blocks_are_not() {
             let mut damaged = content.clone();
             damaged[at] ^= 1 << (at % 8);
             disk.set_content(&path, damaged).unwrap();
-            let found = open(&disk, 2).fsck(&mut |_| {}).unwrap().damage;
+            let found = open(&disk, 2).fsck(FsckLevel::Full, &mut |_| {}).unwrap().damage;
             assert!(!found.is_empty());
             let told = run(&disk, RepairOptions { dry_run: true }).unwrap();
             let report = repaired(&disk);
@@ -490,7 +490,7 @@ fn a_repair_leaves_retired_packs_retired_unless_their_record_is_lost() {
             }
             assert_eq!(lost(&repaired(&disk)), [lsn]);
             let other = open(&disk, 2);
-            let report = other.fsck(&mut |_| {}).unwrap();
+            let report = other.fsck(FsckLevel::Full, &mut |_| {}).unwrap();
             assert_eq!(report.damage, []);
             assert_eq!(report.packs_waiting, u64::from(lsn != retired), "record {lsn}");
             assert_eq!(other.has(dead.cid()).unwrap(), lsn == retired);

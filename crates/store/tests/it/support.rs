@@ -8,8 +8,8 @@ use std::sync::Arc;
 use cidlake_block::{Block, Cid, Codec};
 use cidlake_store::disk::{Disk, Faults, FaultyDisk, MemDisk};
 use cidlake_store::{
-    Base, Checkpointed, CommitError, Expect, GcOptions, GcReport, Hold, Liveness, Lsn, Options,
-    Payload, Record, Store, StoreError,
+    Base, Checkpointed, CommitError, Expect, FsckLevel, GcOptions, GcReport, Hold, Liveness, Lsn,
+    Options, Payload, Record, Store, StoreError,
 };
 
 pub fn root() -> &'static Path {
@@ -142,7 +142,7 @@ impl Promises {
         assert_base(store);
         assert_eq!(store.stats().log.records, found.len() as u64);
         assert_here(store, &self.blocks);
-        let report = store.fsck(&mut |_| {}).unwrap();
+        let report = store.fsck(FsckLevel::Full, &mut |_| {}).unwrap();
         assert_eq!(report.damage, []);
         assert_eq!(report.records, found.len() as u64);
     }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cidlake_block::{Block, Cid};
 use cidlake_store::disk::MemDisk;
-use cidlake_store::{CommitError, Expect, Hold, Options, Payload, Store, StoreError};
+use cidlake_store::{CommitError, Expect, FsckLevel, Hold, Options, Payload, Store, StoreError};
 
 use super::disk::{Control, SimDisk};
 use super::oracle::Oracle;
@@ -213,7 +213,7 @@ impl World {
 
     pub fn check(&self, process: usize) -> Result<(), StoreError> {
         self.read(process)?;
-        let report = self.store(process)?.fsck(&mut |_| {})?;
+        let report = self.store(process)?.fsck(FsckLevel::Full, &mut |_| {})?;
         assert_eq!(report.damage, []);
         Ok(())
     }
