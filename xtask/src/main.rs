@@ -13,6 +13,7 @@ mod arguments;
 mod bench;
 mod interop;
 mod node;
+mod planted;
 mod process;
 mod project;
 mod python;
@@ -35,6 +36,7 @@ Tasks:
             release profile, then the tests against Python and Node
   tidy      The house rules alone; takes a second and compiles nothing
   interop   The tests against Python and Node alone; builds the binary if it is out of date
+  planted   Plants known bugs in a copy of the store, one at a time; its tests must notice each
   bench     bench/lineitem.py: `cidlake` beside its rivals; never part of the tests
 
 Options:
@@ -44,6 +46,7 @@ Options:
 Behind `--`:
   test      filters for the Rust tests; the rest of the suite is then left out
   interop   arguments for pytest, such as `-k covid`; Node is then left out
+  planted   parts of the names of bugs, such as `sync`; only these are planted
   bench     arguments for the benchmark, such as `--scale 10 --runs 1`
 
 Environment:
@@ -90,6 +93,7 @@ fn perform(task: Task) -> Result<(), String> {
             suite::build(&project)?;
             interop::run(&project, &arguments)
         }
+        Task::Planted { filters } => planted::run(&Project::locate()?, &filters),
         Task::Bench { arguments } => bench::run(&Project::locate()?, &arguments),
     }
 }

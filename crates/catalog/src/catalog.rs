@@ -20,6 +20,9 @@ use crate::limits::{OVER_MAX, PARENTS_MAX};
 use crate::name::Name;
 
 mod merge;
+mod state;
+
+pub use self::state::StateError;
 
 /// The state of the catalog after some deltas.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -37,7 +37,7 @@ mod commit;
 #[cfg(test)]
 mod samples;
 
-pub use catalog::{Applied, ApplyError, Catalog, Entry, Other};
+pub use catalog::{Applied, ApplyError, Catalog, Entry, Other, StateError};
 pub use clock::Hlc;
 pub use commit::{Column, Commit, CommitError, CommitFault};
 pub use delta::{Change, Delta, DeltaError, DeltaFault, SignedDelta};
@@ -46,5 +46,5 @@ pub use name::{Name, NameError, NamePart};
 pub use part::{ColumnStats, Part, PartListLink, decode_part_list, part_lists};
 pub use reference::{At, Reference, ReferenceError};
 pub use scalar::{Scalar, ScalarFault};
-pub use time::TimeError;
+pub use time::{TimeError, parse as parse_time};
 pub use wire::FormatError;

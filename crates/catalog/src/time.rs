@@ -44,7 +44,10 @@ pub enum TimeError {
 /// Parses an RFC 3339 timestamp, or a plain date as its first moment in UTC, to Unix milliseconds.
 ///
 /// Fractions of a second beyond milliseconds are cut off.
-pub(crate) fn parse(text: &str) -> Result<u64, TimeError> {
+///
+/// # Errors
+/// The first rule that the text breaks.
+pub fn parse(text: &str) -> Result<u64, TimeError> {
     let mut rest = Scanner { bytes: text.as_bytes(), position: 0 };
     let days = date(&mut rest)?;
     let day_ms = u64::from(days) * 24 * 60 * 60 * 1_000;

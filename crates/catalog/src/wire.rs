@@ -69,8 +69,8 @@ pub enum FormatError {
 
 /// The one field that all versions have.
 #[derive(Deserialize)]
-struct AnyVersion {
-    v: u64,
+pub(crate) struct AnyVersion {
+    pub(crate) v: u64,
 }
 
 /// Decodes an envelope of this version from its one encoding.

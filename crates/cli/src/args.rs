@@ -8,18 +8,19 @@ use std::path::PathBuf;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::cmd::{
-    add, cat, completions, dag, datasets, demo, drop, export, fsck, get, import, ls, mcp, rename,
-    show, sql, store,
+    add, cat, completions, dag, datasets, demo, doctor, drop, expire, export, fsck, gc, get,
+    import, ls, maintain, mcp, pin, pins, rename, show, sql, store, unpin,
 };
 use crate::exit::ErrorFormat;
 use crate::output::OutFormat;
 
 /// The commands as the help lists them.
-const GROUPS: [(&str, &[&str]); 4] = [
+const GROUPS: [(&str, &[&str]); 5] = [
     ("Tables", &["store", "get", "sql"]),
     ("Datasets", &["datasets", "show", "dag", "rename", "drop"]),
     ("Files and archives", &["add", "cat", "ls", "export", "import"]),
-    ("The lake and this program", &["fsck", "mcp", "demo", "completions"]),
+    ("What is kept", &["pin", "unpin", "pins", "expire", "gc"]),
+    ("The lake and this program", &["fsck", "doctor", "maintain", "mcp", "demo", "completions"]),
 ];
 
 /// Where the help of a command lists what all commands have.
@@ -90,7 +91,14 @@ pub(crate) enum Command {
     Ls(ls::LsArgs),
     Export(export::ExportArgs),
     Import(import::ImportArgs),
+    Pin(pin::PinArgs),
+    Unpin(unpin::UnpinArgs),
+    Pins(pins::PinsArgs),
+    Expire(expire::ExpireArgs),
+    Gc(gc::GcArgs),
     Fsck(fsck::FsckArgs),
+    Doctor(doctor::DoctorArgs),
+    Maintain(maintain::MaintainArgs),
     Mcp(mcp::McpArgs),
     Demo(demo::DemoArgs),
     Completions(completions::CompletionsArgs),

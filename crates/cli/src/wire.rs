@@ -4,13 +4,19 @@
 //! Field names and their order are what programs rely on; they change only with a note in the
 //! changelog. CIDs, moments and paths are text. Nothing here decides how an answer looks.
 
+mod keeping;
+
 use std::collections::BTreeMap;
 
 use cidlake::{
     Added, AsFile, Cid, ColumnInfo, Damage, DatasetInfo, Dropped, Error, Exported, FileKind,
-    FsckReport, Imported, LsEntry, PartDag, PartInfo, Renamed, Shown, ShownKind, Stored,
+    FsckReport, Imported, LsEntry, PartDag, PartInfo, Renamed, Repaired, Shown, ShownKind, Stored,
 };
 use serde::Serialize;
+
+pub(crate) use self::keeping::{
+    DoctorWire, ExpiredWire, GcWire, MaintainedWire, PinWire, PinnedWire, UnpinnedWire,
+};
 
 use crate::output::{Cell, Kind, Record, moment};
 
@@ -249,12 +255,7 @@ impl From<&Shown> for ShownWire {
     fn from(shown: &Shown) -> Self {
         Self {
             name: shown.name.clone(),
-            kind: match shown.kind {
-                ShownKind::Table => "table",
-                ShownKind::File => "file",
-                ShownKind::Directory => "directory",
-                ShownKind::Block => "block",
-            },
+            kind: kind(shown.kind),
             cid: shown.cid.to_string(),
             commit: shown.commit.map(|commit| commit.to_string()),
             rows: shown.rows,
@@ -273,6 +274,15 @@ impl From<&Shown> for ShownWire {
             partition_columns: shown.partition_columns.clone(),
             conflicts: texts(&shown.conflicts),
         }
+    }
+}
+
+fn kind(kind: ShownKind) -> &'static str {
+    match kind {
+        ShownKind::Table => "table",
+        ShownKind::File => "file",
+        ShownKind::Directory => "directory",
+        ShownKind::Block => "block",
     }
 }
 
@@ -483,6 +493,7 @@ impl From<&Damage> for DamageWire {
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct FsckWire {
     pub(crate) success: bool,
+    pub(crate) full: bool,
     pub(crate) blocks: u64,
     pub(crate) bytes: u64,
     pub(crate) packs: u64,
@@ -490,12 +501,34 @@ pub(crate) struct FsckWire {
     pub(crate) deltas: u64,
     pub(crate) datasets: u64,
     pub(crate) damage: Vec<DamageWire>,
+    /// What `--repair` did; absent without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) repaired: Option<RepairedWire>,
+}
+
+/// What `fsck --repair` did, a sentence each.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct RepairedWire {
+    pub(crate) changed: Vec<String>,
+    pub(crate) lost: Vec<String>,
 }
 
 impl From<&FsckReport> for FsckWire {
     fn from(report: &FsckReport) -> Self {
+        Self::new(report, None)
+    }
+}
+
+impl FsckWire {
+    /// Makes the answer of a check that came after a repair.
+    pub(crate) fn new(report: &FsckReport, repaired: Option<&Repaired>) -> Self {
         Self {
             success: report.damage.is_empty(),
+            full: report.full,
+            repaired: repaired.map(|repaired| RepairedWire {
+                changed: repaired.changed.clone(),
+                lost: repaired.lost.clone(),
+            }),
             blocks: report.blocks,
             bytes: report.bytes,
             packs: report.packs,

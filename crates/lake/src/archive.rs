@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use cidlake_block::{Block, Cid, Codec, car, codec};
 use cidlake_catalog::Commit;
+use cidlake_store::Hold;
 
 use crate::error::Error;
 use crate::history::{Target, parse_name};
@@ -62,8 +63,14 @@ impl Lake {
         history: bool,
         progress: Progress,
     ) -> Result<Exported, Error> {
+        let hold = self.hold().await?;
         let target = self.target(reference).await?;
-        self.blocking(move |inner| inner.export(&target, &out, history, &progress)).await
+        self.blocking(move |inner| {
+            let exported = inner.export(&target, &out, history, &progress);
+            drop(hold);
+            exported
+        })
+        .await
     }
 
     /// Takes in a CAR file (version 1 or 2). Every block is verified, and the roots must be
@@ -168,6 +175,7 @@ impl Inner {
         progress: &Progress,
     ) -> Result<Imported, Error> {
         let name = name.map(parse_name).transpose()?;
+        let hold = self.hold()?;
         let file = File::open(path).map_err(|error| Error::io(path, "read", error))?;
         let total = file.metadata().ok().map(|meta| meta.len());
         let read = BufReader::with_capacity(1 << 20, file);
@@ -175,10 +183,10 @@ impl Inner {
         let roots = reader.roots().to_vec();
         let mut imported =
             Imported { roots: roots.clone(), names: Vec::new(), blocks: 0, bytes: 0, new_bytes: 0 };
-        self.import_blocks(&mut reader, path, &mut imported, (total, progress))?;
+        self.import_blocks(&hold, &mut reader, path, &mut imported, (total, progress))?;
         let mut tables = Vec::new();
         for root in &roots {
-            self.check_complete(root, path)?;
+            self.check_complete(&hold, root, path)?;
             if self.commit_if_any(root)?.is_some() {
                 tables.push(*root);
             }
@@ -191,7 +199,7 @@ impl Inner {
             ))
             .with_hint("import it without --name; its roots are pinned and had by CID"));
         }
-        let ((), written) = self.change(|view| {
+        let ((), written) = self.change(&hold, |view| {
             let mut draft = Draft::default();
             for root in &roots {
                 if !view.pins.contains_key(root) {
@@ -212,8 +220,11 @@ impl Inner {
         Ok(imported)
     }
 
+    /// Takes in the blocks that are not here, or whose copies here are damaged: an archive is how
+    /// good copies come back.
     fn import_blocks<R: Read>(
         &self,
+        hold: &Hold,
         reader: &mut car::Reader<R>,
         path: &Path,
         imported: &mut Imported,
@@ -233,45 +244,50 @@ impl Inner {
             batch_bytes += block.len();
             batch.push(block);
             if batch_bytes >= IMPORT_BATCH_BYTES {
-                imported.new_bytes += self.store.put(&batch)?.new_bytes;
+                imported.new_bytes += self.store.restore(hold, &batch)?.new_bytes;
                 batch.clear();
                 batch_bytes = 0;
                 let done = imported.bytes;
                 progress(ProgressEvent { phase: "importing", done, total, unit: Unit::Bytes });
             }
         }
-        imported.new_bytes += self.store.put(&batch)?.new_bytes;
+        imported.new_bytes += self.store.restore(hold, &batch)?.new_bytes;
         Ok(())
     }
 
     /// Refuses a root of which blocks are missing; the history of a commit may be.
-    fn check_complete(&self, root: &Cid, path: &Path) -> Result<(), Error> {
+    fn check_complete(&self, hold: &Hold, root: &Cid, path: &Path) -> Result<(), Error> {
+        let Some(cid) = self.keep_below(hold, root)? else {
+            return Ok(());
+        };
+        Err(Error::invalid(format!(
+            "{} lacks block {cid}, which its root {root} needs",
+            path.display()
+        ))
+        .with_hint("nothing was pinned or named; the file was cut short or written in part"))
+    }
+
+    /// Makes everything below `root` stay until a commit under `hold` refers to it. Returns a block
+    /// that is not here, if any; the history of a commit is left out and may be absent.
+    pub(crate) fn keep_below(&self, hold: &Hold, root: &Cid) -> Result<Option<Cid>, Error> {
         let mut seen = BTreeSet::new();
         let mut waiting = vec![*root];
         while let Some(cid) = waiting.pop() {
-            if !seen.insert(cid) {
+            if !seen.insert(cid) || matches!(Codec::of(&cid), Ok(Codec::Raw)) {
                 continue;
             }
-            if matches!(Codec::of(&cid), Ok(Codec::Raw)) {
-                if self.store.has(&cid)? {
-                    continue;
-                }
-            } else if let Some(block) = self.store.get(&cid)? {
-                waiting.extend(needed_links(&block, false)?);
-                continue;
+            match self.store.get(&cid)? {
+                Some(block) => waiting.extend(needed_links(&block, false)?),
+                None => return Ok(Some(cid)),
             }
-            return Err(Error::invalid(format!(
-                "{} lacks block {cid}, which its root {root} needs",
-                path.display()
-            ))
-            .with_hint("nothing was pinned or named; the file was cut short or written in part"));
         }
-        Ok(())
+        let all: Vec<Cid> = seen.into_iter().collect();
+        Ok(self.store.keep(hold, &all)?.first().copied())
     }
 }
 
 /// Returns the links of `block` that belong to it; a commit's parents only with `history`.
-fn needed_links(block: &Block, history: bool) -> Result<Vec<Cid>, Error> {
+pub(crate) fn needed_links(block: &Block, history: bool) -> Result<Vec<Cid>, Error> {
     let mut links = codec::links(block).map_err(|error| {
         Error::corrupt(format!("the links of block {} cannot be read", block.cid()))
             .with_source(error)

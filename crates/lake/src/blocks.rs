@@ -69,7 +69,8 @@ impl Blocks for LakeBlocks {
     }
 
     async fn put_many(&self, blocks: Vec<Block>) -> Result<PutReport, BlocksError> {
-        self.run(move |store| store.put(&blocks)).await
+        // The engine only reads; a caller that commits what it puts holds on to it longer.
+        self.run(move |store| store.put(&store.hold()?, &blocks)).await
     }
 }
 

@@ -1,14 +1,15 @@
-//! What a lake says of itself: a full check, and the figures of health, cache and log.
+//! What a lake says of itself: a check, quick or full, and the figures of health, cache and log.
 //!
 //! Every figure is read from the thing that it reports on; nothing that does not exist is counted.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
-use cidlake_block::{Cid, Codec, codec};
+use cidlake_block::{Cid, Codec};
 use cidlake_catalog::{Commit, SignedDelta};
-use cidlake_store::{DamageKind, Payload};
+use cidlake_store::{DamageKind, FsckLevel, Payload};
 
+use crate::archive::needed_links;
 use crate::error::Error;
 use crate::lake::{Inner, Lake};
 use crate::progress::{Progress, ProgressEvent, Unit};
@@ -26,14 +27,32 @@ pub struct Damage {
     pub detail: String,
 }
 
-/// What a full check found.
+impl From<cidlake_store::Damage> for Damage {
+    fn from(damage: cidlake_store::Damage) -> Self {
+        Self {
+            what: match damage.kind {
+                DamageKind::Block => "block",
+                DamageKind::Pack => "pack",
+                DamageKind::Index => "index",
+                DamageKind::Log => "log",
+            },
+            cid: damage.cid,
+            place: format!("{} at byte {}", damage.path.display(), damage.offset),
+            detail: damage.detail,
+        }
+    }
+}
+
+/// What a check found.
 #[derive(Clone, Debug, Default)]
 pub struct FsckReport {
-    /// Blocks whose bytes were compared with their CID.
+    /// Whether every block was read.
+    pub full: bool,
+    /// Blocks whose bytes were compared with their CID; of a quick check those that packs list.
     pub blocks: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Packs read.
+    /// Packs looked at.
     pub packs: u64,
     /// Log records whose checksums were verified.
     pub log_records: u64,
@@ -115,13 +134,13 @@ pub struct WalStatus {
 }
 
 impl Lake {
-    /// Checks every block against its CID, every record of the log, every delta's signature, and
-    /// that everything the catalog refers to is there.
+    /// Checks every record of the log, every delta's signature, what packs list, and that
+    /// everything the catalog refers to is there; a full check also every block against its CID.
     ///
     /// # Errors
     /// `Unavailable` when the disk cannot be read at all; damage is in the report.
-    pub async fn fsck(&self, progress: Progress) -> Result<FsckReport, Error> {
-        self.blocking(move |inner| inner.fsck(&progress)).await
+    pub async fn fsck(&self, level: FsckLevel, progress: Progress) -> Result<FsckReport, Error> {
+        self.blocking(move |inner| inner.fsck(level, &progress)).await
     }
 
     /// Says how the lake is.
@@ -218,9 +237,11 @@ fn problems(path: &Path, writable: bool, dirty: bool) -> Vec<String> {
 }
 
 impl Inner {
-    fn fsck(&self, progress: &Progress) -> Result<FsckReport, Error> {
-        let mut report = FsckReport::default();
-        let found = self.store.fsck(&mut |at| {
+    fn fsck(&self, level: FsckLevel, progress: &Progress) -> Result<FsckReport, Error> {
+        let _hold = self.hold()?;
+        let full = level == FsckLevel::Full;
+        let mut report = FsckReport { full, ..FsckReport::default() };
+        let found = self.store.fsck(level, &mut |at| {
             progress(ProgressEvent {
                 phase: "checking",
                 done: at.bytes_done,
@@ -232,17 +253,7 @@ impl Inner {
         report.bytes = found.bytes;
         report.packs = found.packs;
         report.log_records = found.records;
-        report.damage.extend(found.damage.into_iter().map(|damage| Damage {
-            what: match damage.kind {
-                DamageKind::Block => "block",
-                DamageKind::Pack => "pack",
-                DamageKind::Index => "index",
-                DamageKind::Log => "log",
-            },
-            cid: damage.cid,
-            place: format!("{} at byte {}", damage.path.display(), damage.offset),
-            detail: damage.detail,
-        }));
+        report.damage.extend(found.damage.into_iter().map(Damage::from));
         self.check_deltas(&mut report)?;
         self.check_reachable(&mut report)?;
         Ok(report)
@@ -273,28 +284,42 @@ impl Inner {
         Ok(())
     }
 
-    /// Looks for every block that a dataset or a pin needs. Blocks that are there were verified
-    /// by the store already.
+    /// Looks for every block that a dataset or a pin needs. Nodes are verified as they are read;
+    /// leaves are only looked for, since a full check has read them already.
     fn check_reachable(&self, report: &mut FsckReport) -> Result<(), Error> {
-        let (datasets, pins) = {
+        let (datasets, pins, expired) = {
             let view = self.refresh()?;
-            (view.catalog.datasets(), view.pins.keys().copied().collect::<Vec<Cid>>())
+            let pins: Vec<Cid> = view.pins.keys().copied().collect();
+            (view.catalog.datasets(), pins, view.expired.clone())
         };
         let mut seen = BTreeSet::new();
         for entry in &datasets {
             let before = report.damage.len();
-            self.walk(&entry.commit, &entry.name.to_string(), &mut seen, report);
+            let ends = Ends::At(expired.get(&entry.name).copied().into_iter().collect());
+            let others = entry.others.iter().map(|other| other.commit);
+            for head in std::iter::once(entry.commit).chain(others) {
+                self.walk(&head, &entry.name.to_string(), &ends, &mut seen, report);
+            }
             if report.damage.len() == before {
                 report.datasets += 1;
             }
         }
+        // What stands before a pinned version need not be whole: its dataset may have let it go.
         for pin in &pins {
-            self.walk(pin, &format!("pin {pin}"), &mut seen, report);
+            let ends = Ends::AtFirst;
+            self.walk(pin, &format!("pin {pin}"), &ends, &mut seen, report);
         }
         Ok(())
     }
 
-    fn walk(&self, root: &Cid, name: &str, seen: &mut BTreeSet<Cid>, report: &mut FsckReport) {
+    fn walk(
+        &self,
+        root: &Cid,
+        name: &str,
+        ends: &Ends,
+        seen: &mut BTreeSet<Cid>,
+        report: &mut FsckReport,
+    ) {
         let mut waiting = vec![*root];
         let mut optional = BTreeSet::new();
         while let Some(cid) = waiting.pop() {
@@ -315,20 +340,46 @@ impl Inner {
             }
             match self.store.get(&cid) {
                 Ok(Some(block)) => {
+                    let commit = Commit::decode(&block).ok();
+                    let ends_here = commit.is_some() && ends.contains(&cid);
+                    // Another dataset may keep what stands before it.
+                    if ends_here {
+                        seen.remove(&cid);
+                    }
                     // History that an import left behind is not damage.
-                    if let Ok(commit) = Commit::decode(&block) {
+                    if let Some(commit) = commit.filter(|_| !ends_here) {
                         optional.extend(commit.parents);
                     }
-                    match codec::links(&block) {
+                    match needed_links(&block, !ends_here) {
                         Ok(links) => waiting.extend(links),
                         Err(error) => report.damage.push(missing(&error.to_string())),
                     }
                 }
                 Ok(None) if optional.contains(&cid) => {}
                 Ok(None) => report.damage.push(missing("the block is not in the lake")),
-                // Listed already, as the damaged block that it is.
-                Err(_) => {}
+                // Listed already by a full check, as the damaged block that it is.
+                Err(_) if report.full || optional.contains(&cid) => {}
+                Err(error) => {
+                    report.damage.push(Damage { what: "block", ..missing(&error.to_string()) })
+                }
             }
+        }
+    }
+}
+
+/// Where the history of a root is not followed any further.
+enum Ends {
+    /// At these versions.
+    At(HashSet<Cid>),
+    /// At every version.
+    AtFirst,
+}
+
+impl Ends {
+    fn contains(&self, cid: &Cid) -> bool {
+        match self {
+            Self::At(versions) => versions.contains(cid),
+            Self::AtFirst => true,
         }
     }
 }

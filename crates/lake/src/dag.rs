@@ -48,6 +48,7 @@ impl Lake {
     /// # Errors
     /// `NotFound` and `Usage` as for every reference; `Corrupt` when a part cannot be read.
     pub async fn dag(&self, reference: &str) -> Result<TableDag, Error> {
+        let _hold = self.hold().await?;
         let found = self.found(reference).await?;
         let (cid, commit) = (found.commit.content, found.cid);
         let listed = self.blocking(move |inner| inner.parts(&found.commit)).await?;
@@ -65,14 +66,17 @@ impl Lake {
     /// # Errors
     /// `NotFound` and `Usage` as for every reference; `Internal` for parts of another layout.
     pub async fn as_file(&self, reference: &str) -> Result<AsFile, Error> {
+        let hold = self.hold().await?;
         let found = self.found(reference).await?;
         let parts = self.blocking(move |inner| inner.parts(&found.commit)).await?;
         let file = self.inner.engine.single_file(&parts).await?;
         self.blocking(move |inner| {
-            let put = inner.store.put(&file.blocks)?;
+            let put = inner.store.put(&hold, &file.blocks)?;
             // A table of one part is that part, which its commit keeps.
             let wanted = !file.blocks.is_empty();
-            let ((), written) = inner.change(|view| {
+            // The leaves were here before; nothing else need keep those of a version by its CID.
+            inner.keep_below(&hold, &file.root)?;
+            let ((), written) = inner.change(&hold, |view| {
                 let pins = vec![(file.root, None)];
                 let new = wanted && !view.pins.contains_key(&file.root);
                 Ok(((), new.then(|| Draft { pins, ..Draft::default() })))

@@ -154,6 +154,7 @@ impl Lake {
     /// `Corrupt` when a commit cannot be read.
     pub async fn datasets(&self) -> Result<Vec<DatasetInfo>, Error> {
         self.blocking(|inner| {
+            let _hold = inner.hold()?;
             let entries = inner.refresh()?.catalog.datasets();
             entries.iter().map(|entry| inner.info(entry)).collect()
         })
@@ -165,6 +166,7 @@ impl Lake {
     /// # Errors
     /// `NotFound` and `Usage` as for every reference.
     pub async fn show(&self, reference: &str) -> Result<Shown, Error> {
+        let _hold = self.hold().await?;
         match self.target(reference).await? {
             Target::Commit(found) => self.blocking(move |inner| inner.shown(*found)).await,
             Target::Content(cid) => self.shown_content(cid).await,
@@ -178,7 +180,8 @@ impl Lake {
     pub async fn drop_dataset(&self, name: &str) -> Result<Dropped, Error> {
         let name = parse_name(name)?;
         self.blocking(move |inner| {
-            let (dropped, _) = inner.change(|view| {
+            let hold = inner.hold()?;
+            let (dropped, _) = inner.change(&hold, |view| {
                 let entry = view.catalog.get(&name);
                 let (Some(entry), Some(change)) = (entry, view.catalog.unset(&name)) else {
                     return Err(Error::not_found(format!("no dataset is named {name}"))
@@ -199,7 +202,8 @@ impl Lake {
     pub async fn rename(&self, from: &str, to: &str) -> Result<Renamed, Error> {
         let (from, to) = (parse_name(from)?, parse_name(to)?);
         self.blocking(move |inner| {
-            let (renamed, _) = inner.change(|view| {
+            let hold = inner.hold()?;
+            let (renamed, _) = inner.change(&hold, |view| {
                 let entry = view.catalog.get(&from);
                 let (Some(entry), Some(unset)) = (entry, view.catalog.unset(&from)) else {
                     return Err(Error::not_found(format!("no dataset is named {from}"))
@@ -215,7 +219,10 @@ impl Lake {
                 let changes = vec![unset, view.catalog.set(&to, entry.commit)];
                 let renamed =
                     Renamed { from: from.to_string(), to: to.to_string(), commit: entry.commit };
-                Ok((renamed, Some(Draft { changes, ..Draft::default() })))
+                // What was let go of the history stays let go under the new name.
+                let oldest = view.expired.get(&from);
+                let expiries = oldest.map(|oldest| (to.clone(), *oldest)).into_iter().collect();
+                Ok((renamed, Some(Draft { changes, expiries, ..Draft::default() })))
             })?;
             Ok(renamed)
         })

@@ -14,7 +14,7 @@ use cidlake_store::{CommitError, StoreError};
 
 /// What to do about damage.
 pub(crate) const DAMAGE_HINT: &str =
-    "`cidlake fsck` lists all damage; a copy can be brought back with `cidlake import`";
+    "`cidlake fsck --full` lists all damage; a copy can be brought back with `cidlake import`";
 
 /// What a caller can do about an [`Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -148,7 +148,9 @@ impl From<StoreError> for Error {
                     "`cidlake store FILE --name NAME` creates a lake; --lake names another folder",
                 ),
             ),
-            StoreError::NewerFormat { .. } => {
+            StoreError::NewerFormat { .. }
+            | StoreError::UnknownRecord { .. }
+            | StoreError::UnknownFlags { .. } => {
                 (ErrorKind::Unavailable, Some("use a cidlake that is as new as the lake's writer"))
             }
             StoreError::ReadOnly { .. } => {
@@ -161,7 +163,9 @@ impl From<StoreError> for Error {
             StoreError::Corrupt { .. } => (ErrorKind::Corrupt, Some(DAMAGE_HINT)),
             StoreError::LogCorrupt { .. } => (
                 ErrorKind::Corrupt,
-                Some("nothing was changed; keep a copy of the folder before any repair"),
+                Some(
+                    "nothing was changed; keep a copy of the folder, then `cidlake fsck --repair`",
+                ),
             ),
             StoreError::Poisoned { .. } => (
                 ErrorKind::Unavailable,
@@ -179,9 +183,9 @@ impl From<StoreError> for Error {
 /// Keeps the cause of `error` without repeating its own sentence.
 fn error_source(error: StoreError) -> Option<Box<dyn StdError + Send + Sync>> {
     match error {
-        StoreError::Io { source, .. } | StoreError::NoSpace { source, .. } => {
-            Some(Box::new(source))
-        }
+        StoreError::Io { source, .. }
+        | StoreError::NoSpace { source, .. }
+        | StoreError::Poisoned { source, .. } => Some(Box::new(source)),
         _ => None,
     }
 }

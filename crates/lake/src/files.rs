@@ -14,6 +14,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use cidlake_block::unixfs::{self, FileReader};
 use cidlake_block::{Blocks, Cid};
+use cidlake_store::Hold;
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
 
@@ -109,6 +110,7 @@ impl Lake {
     /// `NotFound` when the CID or the path is not here, `Usage` for a malformed CID, `Invalid`
     /// for a folder.
     pub async fn cat(&self, target: &str, range: Option<Range<u64>>) -> Result<ByteStream, Error> {
+        let hold = self.hold().await?;
         let cid = self.resolve_path(target).await?;
         let blocks = Arc::clone(&self.inner.blocks);
         match unixfs::kind(blocks.as_ref(), &cid).await? {
@@ -126,7 +128,7 @@ impl Lake {
         let file = unixfs::open_file(blocks.as_ref(), &cid).await?;
         let range = range.unwrap_or(0..file.len());
         let range = range.start.min(file.len())..range.end.min(file.len());
-        Ok(stream(blocks, file, range))
+        Ok(stream(hold, blocks, file, range))
     }
 
     /// Says what `cid[/path]` is and how big.
@@ -134,6 +136,7 @@ impl Lake {
     /// # Errors
     /// As [`Self::cat`].
     pub async fn stat(&self, target: &str) -> Result<FileInfo, Error> {
+        let _hold = self.hold().await?;
         let cid = self.resolve_path(target).await?;
         let (kind, size) = describe(self.inner.blocks.as_ref(), &cid).await?;
         Ok(FileInfo { cid, kind, size })
@@ -144,6 +147,7 @@ impl Lake {
     /// # Errors
     /// As [`Self::cat`].
     pub async fn ls(&self, target: &str) -> Result<Vec<LsEntry>, Error> {
+        let _hold = self.hold().await?;
         let cid = self.resolve_path(target).await?;
         let blocks = self.inner.blocks.as_ref();
         let (kind, size) = describe(blocks, &cid).await?;
@@ -183,10 +187,12 @@ async fn describe(blocks: &dyn Blocks, cid: &Cid) -> Result<(FileKind, u64), Err
     }
 }
 
-fn stream(blocks: Arc<dyn Blocks>, file: FileReader, range: Range<u64>) -> ByteStream {
+/// Streams a file; the hold lasts as long as the stream.
+fn stream(hold: Hold, blocks: Arc<dyn Blocks>, file: FileReader, range: Range<u64>) -> ByteStream {
     let pieces = futures::stream::unfold(range, move |rest| {
-        let (blocks, file) = (Arc::clone(&blocks), file.clone());
+        let (hold, blocks, file) = (hold.clone(), Arc::clone(&blocks), file.clone());
         async move {
+            let _hold = hold;
             if rest.start >= rest.end {
                 return None;
             }
@@ -202,7 +208,8 @@ fn stream(blocks: Arc<dyn Blocks>, file: FileReader, range: Range<u64>) -> ByteS
 
 impl Inner {
     fn add(&self, source: AddSource, progress: &Progress) -> Result<Added, Error> {
-        let mut adder = Adder { inner: self, progress, done: 0, new_bytes: 0 };
+        let hold = self.hold()?;
+        let mut adder = Adder { inner: self, hold: &hold, progress, done: 0, new_bytes: 0 };
         let (name, node) = match source {
             AddSource::Path(path) => {
                 let name = path
@@ -221,7 +228,7 @@ impl Inner {
             }
         };
         let (bytes, new_bytes) = (adder.done, adder.new_bytes);
-        let ((), _) = self.change(|view| {
+        let ((), _) = self.change(&hold, |view| {
             let pinned = view.pins.contains_key(&node.cid);
             let pins = vec![(node.cid, Some(name.clone()))];
             Ok(((), (!pinned).then(|| Draft { pins, ..Draft::default() })))
@@ -245,6 +252,7 @@ struct OpenFolder {
 
 struct Adder<'a> {
     inner: &'a Inner,
+    hold: &'a Hold,
     progress: &'a Progress,
     done: u64,
     new_bytes: u64,
@@ -302,7 +310,7 @@ impl Adder<'_> {
     }
 
     fn put(&mut self, blocks: &[cidlake_block::Block]) -> Result<(), Error> {
-        self.new_bytes += self.inner.store.put(blocks)?.new_bytes;
+        self.new_bytes += self.inner.store.put(self.hold, blocks)?.new_bytes;
         Ok(())
     }
 

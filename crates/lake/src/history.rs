@@ -1,8 +1,10 @@
 //! From what a user writes (a name, a version, a CID) to the commit or content that it means.
 //!
-//! A dataset's history is the chain of first parents from its head. Walks are bounded by what the
-//! commits themselves say; nothing here changes the lake.
+//! A dataset's history is the chain of first parents from its head, down to the oldest version
+//! that was not let go of. Walks are bounded by what the commits themselves say; nothing here
+//! changes the lake.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use cidlake_block::{Cid, Codec, parse_cid};
@@ -25,6 +27,13 @@ pub(crate) struct Found {
     pub(crate) entry: Option<Entry>,
     pub(crate) cid: Cid,
     pub(crate) commit: Commit,
+}
+
+/// One version of a dataset.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Version {
+    pub(crate) cid: Cid,
+    pub(crate) time_ms: u64,
 }
 
 impl Lake {
@@ -68,9 +77,12 @@ impl Inner {
         match parse_reference(text)? {
             Reference::Dataset { name, at } => {
                 // Bound first: the view must be free again when the error looks for near names.
-                let entry = self.refresh()?.catalog.get(&name);
+                let (entry, oldest) = {
+                    let view = self.refresh()?;
+                    (view.catalog.get(&name), view.expired.get(&name).copied())
+                };
                 let entry = entry.ok_or_else(|| self.unknown(&name))?;
-                let (cid, commit) = self.version(&entry, &at)?;
+                let (cid, commit) = self.version(&entry, &at, oldest)?;
                 Ok(Target::Commit(Box::new(Found { entry: Some(entry), cid, commit })))
             }
             Reference::Cid(cid) => self.target_of_cid(cid),
@@ -79,18 +91,33 @@ impl Inner {
 
     /// Resolves a CID: a commit, the content of a known commit, or anything else that is here.
     fn target_of_cid(&self, cid: Cid) -> Result<Target, Error> {
-        if let Some(commit) = self.commit_if_any(&cid)? {
+        let known = match self.commit_if_any(&cid)? {
+            Some(commit) => Some((cid, commit)),
+            None => self.commit_of_content(&cid)?,
+        };
+        if let Some((cid, commit)) = known {
+            self.check_lists(&cid, &commit)?;
             return Ok(Target::Commit(Box::new(Found { entry: None, cid, commit })));
-        }
-        if let Some(commit_cid) = self.commit_of_content(&cid)? {
-            let commit = self.commit(&commit_cid)?;
-            return Ok(Target::Commit(Box::new(Found { entry: None, cid: commit_cid, commit })));
         }
         if self.store.has(&cid)? {
             return Ok(Target::Content(cid));
         }
         Err(Error::not_found(format!("{cid} is not in this lake"))
             .with_hint("`cidlake import` brings content from a CAR file"))
+    }
+
+    /// Refuses a version that nothing keeps and of which garbage collection left the commit alone.
+    fn check_lists(&self, cid: &Cid, commit: &Commit) -> Result<(), Error> {
+        for list in &commit.parts {
+            if !self.store.has(&list.cid)? {
+                return Err(Error::not_found(format!("the version {cid} is not whole any more"))
+                    .with_hint(
+                        "garbage was collected since nothing kept it; if it should be here, \
+                         `cidlake fsck` says what is missing",
+                    ));
+            }
+        }
+        Ok(())
     }
 
     /// Reads a commit that the catalog refers to.
@@ -112,10 +139,31 @@ impl Inner {
     }
 
     /// Returns the newest known commit whose content is `content`.
-    fn commit_of_content(&self, content: &Cid) -> Result<Option<Cid>, Error> {
+    fn commit_of_content(&self, content: &Cid) -> Result<Option<(Cid, Commit)>, Error> {
         let mut view = self.refresh()?;
+        self.read_commits(&mut view)?;
+        let Some(cid) = view.commits_by_content.get(content).copied() else {
+            return Ok(None);
+        };
+        if let Some(commit) = self.commit_if_any(&cid)? {
+            return Ok(Some((cid, commit)));
+        }
+        // Garbage collection took it; an older commit may hold the same.
+        view.commits_by_content.clear();
+        view.commits_known.clear();
+        view.commits_read = 0;
+        self.read_commits(&mut view)?;
+        let Some(cid) = view.commits_by_content.get(content).copied() else {
+            return Ok(None);
+        };
+        Ok(self.commit_if_any(&cid)?.map(|commit| (cid, commit)))
+    }
+
+    /// Reads the commits that were named since the last time, and their history.
+    fn read_commits(&self, view: &mut View) -> Result<(), Error> {
         let mut older = Vec::new();
-        for cid in std::mem::take(&mut view.commits_unread) {
+        while let Some(cid) = view.commits.get(view.commits_read).copied() {
+            view.commits_read += 1;
             if let Some(commit) = self.commit_if_any(&cid)? {
                 view.commits_by_content.insert(commit.content, cid);
                 view.commits_known.insert(cid);
@@ -132,11 +180,11 @@ impl Inner {
                 older.extend(commit.parents);
             }
         }
-        Ok(view.commits_by_content.get(content).copied())
+        Ok(())
     }
 
-    /// Returns the version of a dataset that `at` asks for.
-    fn version(&self, entry: &Entry, at: &At) -> Result<(Cid, Commit), Error> {
+    /// Returns the version of a dataset that `at` asks for; none is older than `oldest`.
+    fn version(&self, entry: &Entry, at: &At, oldest: Option<Cid>) -> Result<(Cid, Commit), Error> {
         let mut cid = entry.commit;
         let mut commit = self.commit(&cid)?;
         let mut steps = 0_u32;
@@ -153,6 +201,9 @@ impl Inner {
             let Some(parent) = commit.parents.first().copied() else {
                 return Err(no_version(&entry.name, at, steps));
             };
+            if oldest == Some(cid) {
+                return Err(expired(&entry.name, at, &cid));
+            }
             // History may have been left behind: an import brings the head alone.
             let Some(older) = self.commit_if_any(&parent)? else {
                 return Err(no_version(&entry.name, at, steps)
@@ -161,6 +212,38 @@ impl Inner {
             (cid, commit) = (parent, older);
             steps += 1;
         }
+    }
+
+    /// Returns the versions from `head` back along first parents, newest first, down to `oldest`
+    /// and as far as they are here.
+    pub(crate) fn versions(&self, head: &Cid, oldest: Option<Cid>) -> Result<Vec<Version>, Error> {
+        let mut versions = Vec::new();
+        let mut next = Some(*head);
+        while let Some(cid) = next {
+            let Some(commit) = self.commit_if_any(&cid)? else { break };
+            versions.push(Version { cid, time_ms: commit.time_ms });
+            let ends = oldest == Some(cid);
+            next = commit.parents.first().copied().filter(|_| !ends);
+        }
+        Ok(versions)
+    }
+
+    /// Returns `boundaries`, the oldest versions that are kept of some datasets, and everything
+    /// that is older, as far as it is here.
+    pub(crate) fn boundaries_and_older(
+        &self,
+        boundaries: impl IntoIterator<Item = Cid>,
+    ) -> Result<HashSet<Cid>, Error> {
+        let mut found: HashSet<Cid> = HashSet::new();
+        let mut waiting: Vec<Cid> = boundaries.into_iter().collect();
+        while let Some(cid) = waiting.pop() {
+            if found.insert(cid)
+                && let Some(commit) = self.commit_if_any(&cid)?
+            {
+                waiting.extend(commit.parents);
+            }
+        }
+        Ok(found)
     }
 
     /// Reads the parts of a commit, in row order.
@@ -207,14 +290,26 @@ impl View {
 }
 
 fn no_version(name: &Name, at: &At, versions: u32) -> Error {
-    let wanted = match at {
+    Error::new(ErrorKind::NotFound, format!("{name} does not have {}", wanted(at)))
+        .with_hint(format!("its history has {} versions here", u64::from(versions) + 1))
+}
+
+/// Says that the history of `name` was cut short behind the version that was asked for.
+fn expired(name: &Name, at: &At, oldest: &Cid) -> Error {
+    let message = format!("{name} does not have {}: versions that old have expired", wanted(at));
+    Error::new(ErrorKind::NotFound, message).with_hint(format!(
+        "`cidlake expire {name}` let go of what is older than the oldest version kept, \
+         {name}@{oldest}"
+    ))
+}
+
+fn wanted(at: &At) -> String {
+    match at {
         At::Head => "its head".to_owned(),
         At::Back(back) => format!("a version {back} steps back"),
         At::Commit(cid) => format!("the commit {cid} in its history"),
         At::Time { .. } => "a version as old as that".to_owned(),
-    };
-    Error::new(ErrorKind::NotFound, format!("{name} does not have {wanted}"))
-        .with_hint(format!("its history has {} versions here", u64::from(versions) + 1))
+    }
 }
 
 /// Splits `cid/path` or `/ipfs/cid/path`.

@@ -19,6 +19,33 @@ pub(crate) fn load_or_create(path: &Path) -> Result<Key, Error> {
     }
 }
 
+/// What is known of the file with the key, without making one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeyFile {
+    /// There is none: it is made when first needed.
+    Absent,
+    /// It is a key that its owner alone may read.
+    Private,
+    /// It is a key that others on this machine may read.
+    Open,
+}
+
+/// Looks at the file with the key and changes nothing.
+pub(crate) fn inspect(path: &Path) -> Result<KeyFile, Error> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(KeyFile::Absent),
+        Err(error) => return Err(Error::io(path, "read the signing key", error)),
+    };
+    parse(path, &text)?;
+    let meta = std::fs::metadata(path).map_err(|error| Error::io(path, "read", error))?;
+    #[cfg(unix)]
+    let is_open = std::os::unix::fs::PermissionsExt::mode(&meta.permissions()) & 0o077 != 0;
+    #[cfg(not(unix))]
+    let is_open = !meta.is_file();
+    Ok(if is_open { KeyFile::Open } else { KeyFile::Private })
+}
+
 fn parse(path: &Path, text: &str) -> Result<Key, Error> {
     let bad = || {
         Error::new(

@@ -1,8 +1,9 @@
 //! [`Lake`]: one open lake, its view of the catalog, and how that view changes.
 //!
-//! The catalog is replayed from the log and follows it: other processes commit to the same lake,
-//! and [`Lake::refresh`] takes in what they did. A change is drafted against the view, made
-//! durable, and drafted anew when somebody else was first; nothing is ever taken from a reader.
+//! The view begins at a checkpoint or is replayed from the whole log, and follows it: other
+//! processes commit to the same lake, and [`Inner::refresh`] takes in what they did. A change is
+//! drafted against the view, made durable, and drafted anew when somebody else was first. Whatever
+//! reads or writes keeps a hold meanwhile, so that nothing is ever taken from a reader.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -10,16 +11,17 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use cidlake_block::{Block, Blocks, Cid};
-use cidlake_catalog::{Catalog, Change, Key, SignedDelta};
+use cidlake_catalog::{ApplyError, Catalog, Change, Key, Name, SignedDelta};
 use cidlake_query::{Engine, EngineOptions};
 use cidlake_store::disk::RealDisk;
-use cidlake_store::{CommitError, Expect, Lsn, Options, Payload, Store};
+use cidlake_store::{CommitError, Expect, Hold, Lsn, Options, Payload, Store};
 
 use crate::blocks::{LakeBlocks, blocking};
 use crate::clock::now_ms;
 use crate::error::{DAMAGE_HINT, Error, ErrorKind};
 use crate::key;
 use crate::settings::Settings;
+use crate::state;
 
 /// Parsed footers kept in memory.
 const FOOTER_CACHE_BYTES: usize = 64 << 20;
@@ -60,21 +62,30 @@ pub(crate) struct Inner {
 pub(crate) struct View {
     pub(crate) catalog: Catalog,
     pub(crate) pins: BTreeMap<Cid, Option<String>>,
-    /// Commits that deltas have named, by the content they hold; filled when first asked.
+    /// The oldest version that a name keeps, where its history was cut short.
+    pub(crate) expired: BTreeMap<Name, Cid>,
+    /// Commits that deltas or pins have named, in the order of the log.
+    pub(crate) commits: Vec<Cid>,
+    /// How many of `commits` are in `commits_by_content`.
+    pub(crate) commits_read: usize,
+    /// Commits by the content they hold, the newest where several do; filled when first asked.
     pub(crate) commits_by_content: BTreeMap<Cid, Cid>,
     /// Commits that are in `commits_by_content`, or were when another took their place.
     pub(crate) commits_known: BTreeSet<Cid>,
-    /// Commits not yet in `commits_by_content`.
-    pub(crate) commits_unread: Vec<Cid>,
     pub(crate) deltas: u64,
-    last: Lsn,
+    /// The record up to which this is what the log says.
+    pub(crate) last: Lsn,
 }
 
-/// What a drafted change wants done: changes of names, pins, and the blocks they stand on.
+/// What a drafted change wants done: changes of names, pins and their ends, ends of histories,
+/// and the blocks they stand on.
 #[derive(Default)]
 pub(crate) struct Draft {
     pub(crate) changes: Vec<Change>,
     pub(crate) pins: Vec<(Cid, Option<String>)>,
+    pub(crate) unpins: Vec<Cid>,
+    /// The oldest version that a name keeps from now on.
+    pub(crate) expiries: Vec<(Name, Cid)>,
     pub(crate) blocks: Vec<Block>,
 }
 
@@ -94,7 +105,7 @@ impl Lake {
         blocking(move || Self::open_blocking(settings, open)).await
     }
 
-    fn open_blocking(settings: Settings, open: Open) -> Result<Self, Error> {
+    pub(crate) fn open_blocking(settings: Settings, open: Open) -> Result<Self, Error> {
         let mut seed = [0_u8; 16];
         key::fill_random(&mut seed)?;
         let options = Options {
@@ -115,11 +126,11 @@ impl Lake {
         )?;
         let inner = Inner {
             settings,
+            view: Mutex::new(first_view(&store)),
             store,
             blocks,
             engine,
             key: OnceLock::new(),
-            view: Mutex::default(),
             writer: Mutex::default(),
         };
         drop(inner.refresh()?);
@@ -133,12 +144,22 @@ impl Lake {
     }
 
     /// Leaves the lake: what this process wrote and did not commit is synced, its pack is left
-    /// for the next writer.
+    /// for the next writer. Where much was written since the last time, a checkpoint and indexes
+    /// over packs are made first, so that the next opening is quick.
     ///
     /// # Errors
     /// `Unavailable` when the disk refuses.
     pub async fn close(&self) -> Result<(), Error> {
-        self.blocking(|inner| Ok(inner.store.close()?)).await
+        self.blocking(|inner| {
+            inner.maintain_cheaply();
+            Ok(inner.store.close()?)
+        })
+        .await
+    }
+
+    /// Takes a hold: until it is dropped nothing that is here now is taken away.
+    pub(crate) async fn hold(&self) -> Result<Hold, Error> {
+        self.blocking(Inner::hold).await
     }
 
     /// Runs `work` on a blocking thread with the lake's insides.
@@ -161,6 +182,12 @@ impl Inner {
         Ok(self.key.get_or_init(|| key))
     }
 
+    /// Takes a hold: until it is dropped nothing that is here now is taken away. Taken before the
+    /// first read that an answer or a change depends on.
+    pub(crate) fn hold(&self) -> Result<Hold, Error> {
+        Ok(self.store.hold()?)
+    }
+
     /// Takes in what was committed since the last time, by anyone, and returns the view.
     pub(crate) fn refresh(&self) -> Result<MutexGuard<'_, View>, Error> {
         let mut view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
@@ -180,9 +207,11 @@ impl Inner {
     /// again when another writer was first. Returns what was asked last and the bytes newly
     /// written for the change itself.
     ///
-    /// `draft` returning `None` means that there is nothing to do.
+    /// `draft` returning `None` means that there is nothing to do. `hold` is the one under which
+    /// everything was put and read that the change builds on.
     pub(crate) fn change<T>(
         &self,
+        hold: &Hold,
         mut draft: impl FnMut(&View) -> Result<(T, Option<Draft>), Error>,
     ) -> Result<(T, u64), Error> {
         let _queue = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
@@ -197,14 +226,12 @@ impl Inner {
                 let delta = self.sign(&view, &wanted)?;
                 (value, wanted, delta, view.last)
             };
-            new_bytes += self.store.put(&wanted.blocks)?.new_bytes;
-            let mut records = Vec::with_capacity(1 + wanted.pins.len());
+            new_bytes += self.store.put(hold, &wanted.blocks)?.new_bytes;
             if let Some(delta) = &delta {
-                new_bytes += self.store.put(std::slice::from_ref(delta.block()))?.new_bytes;
-                records.push(Payload::Delta { delta: *delta.cid() });
+                new_bytes += self.store.put(hold, std::slice::from_ref(delta.block()))?.new_bytes;
             }
-            records.extend(wanted.pins.into_iter().map(|(cid, name)| Payload::Pin { cid, name }));
-            match self.store.commit(records, Expect::Last(last)) {
+            let records = records(delta.as_ref(), wanted);
+            match self.store.commit(hold, records, Expect::Last(last)) {
                 Ok(_) => {
                     drop(self.refresh()?);
                     return Ok((value, new_bytes));
@@ -234,48 +261,98 @@ impl Inner {
     }
 }
 
+/// Returns the view that the newest checkpoint holds; an empty one, which replays the whole log,
+/// where there is none or it is not understood.
+fn first_view(store: &Store) -> View {
+    let Some(base) = store.base() else {
+        return View::default();
+    };
+    match state::decode(&base.state) {
+        Some(view) => View { last: base.lsn, ..view },
+        None => View::default(),
+    }
+}
+
+/// Returns the records of a change. The delta is first: freeing a name forgets where its history
+/// ends, and what ends after a rename is that of the new name.
+fn records(delta: Option<&SignedDelta>, wanted: Draft) -> Vec<Payload> {
+    let delta = delta.map(|delta| Payload::Delta { delta: *delta.cid() });
+    let pins = wanted.pins.into_iter().map(|(cid, name)| Payload::Pin { cid, name });
+    let unpins = wanted.unpins.into_iter().map(|cid| Payload::Unpin { cid });
+    let expiries = wanted.expiries.into_iter();
+    let expiries = expiries.map(|(name, oldest)| Payload::Expire { name: name.full(), oldest });
+    delta.into_iter().chain(pins).chain(unpins).chain(expiries).collect()
+}
+
+/// Parses the name in a record that ends a history.
+pub(crate) fn expired_name(name: &str) -> Result<Name, Error> {
+    Name::parse(name).map_err(|error| {
+        Error::corrupt(format!("a record of the log names a dataset {name:?}")).with_source(error)
+    })
+}
+
 impl View {
     /// Applies one committed record.
-    fn take(&mut self, store: &Store, payload: Payload) -> Result<(), Error> {
+    pub(crate) fn take(&mut self, store: &Store, payload: Payload) -> Result<(), Error> {
         match payload {
-            Payload::Delta { delta } => self.take_delta(store, &delta),
+            Payload::Delta { delta } => self.take_delta(store, &delta)?,
             Payload::Pin { cid, name } => {
-                self.commits_unread.push(cid);
+                self.commits.push(cid);
                 self.pins.insert(cid, name);
-                Ok(())
             }
             Payload::Unpin { cid } => {
                 self.pins.remove(&cid);
-                Ok(())
+            }
+            Payload::Expire { name, oldest } => {
+                self.expired.insert(expired_name(&name)?, oldest);
             }
         }
-    }
-
-    fn take_delta(&mut self, store: &Store, cid: &Cid) -> Result<(), Error> {
-        if self.catalog.contains(cid) {
-            return Ok(());
-        }
-        let block = required_block(store, cid)?;
-        let delta = SignedDelta::decode(&block).map_err(|error| {
-            Error::corrupt(format!("the catalog's delta {cid} cannot be read")).with_source(error)
-        })?;
-        self.catalog.apply(&delta).map_err(|error| {
-            Error::corrupt(format!("the catalog's delta {cid} does not fit the log"))
-                .with_source(error)
-        })?;
-        self.deltas += 1;
-        let commits: BTreeSet<Cid> = delta
-            .delta()
-            .changes
-            .iter()
-            .filter_map(|change| match change {
-                Change::Set { commit, .. } => Some(*commit),
-                Change::Unset { .. } => None,
-            })
-            .collect();
-        self.commits_unread.extend(commits);
         Ok(())
     }
+
+    /// Applies a delta. Those that it builds on were in the log before it; where a repair lost
+    /// their records, their blocks may still be here, and they are applied first.
+    fn take_delta(&mut self, store: &Store, cid: &Cid) -> Result<(), Error> {
+        let mut waiting = vec![*cid];
+        while let Some(next) = waiting.last().copied() {
+            if self.catalog.contains(&next) {
+                waiting.pop();
+                continue;
+            }
+            let delta = delta_at(store, &next)?;
+            match self.catalog.apply(&delta) {
+                Ok(_) => self.note(&delta),
+                Err(ApplyError::MissingParents { cids, .. }) => waiting.extend(cids),
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes note of what a delta means beside the catalog.
+    fn note(&mut self, delta: &SignedDelta) {
+        self.deltas += 1;
+        let mut commits = BTreeSet::new();
+        for change in &delta.delta().changes {
+            match change {
+                Change::Set { commit, .. } => {
+                    commits.insert(*commit);
+                }
+                // Whoever has the name next begins a history of their own.
+                Change::Unset { name, .. } if self.catalog.get(name).is_none() => {
+                    self.expired.remove(name);
+                }
+                Change::Unset { .. } => {}
+            }
+        }
+        self.commits.extend(commits);
+    }
+}
+
+/// Reads a delta that the log speaks of.
+pub(crate) fn delta_at(store: &Store, cid: &Cid) -> Result<SignedDelta, Error> {
+    SignedDelta::decode(&required_block(store, cid)?).map_err(|error| {
+        Error::corrupt(format!("the catalog's delta {cid} cannot be read")).with_source(error)
+    })
 }
 
 /// Reads a block that must be there.

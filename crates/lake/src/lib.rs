@@ -1,8 +1,8 @@
 //! The facade of cidlake: everything a front end may ask of a lake, one async method each.
 //!
 //! [`Lake`] opens a folder, keeps its catalog in view, and offers `store`, `get`, `sql`,
-//! `datasets`, `show`, `add`, `cat`, `export` and the rest as methods that take and return plain
-//! values. This crate owns what the floors below must not have: the clock, randomness, the user's
+//! `datasets`, `show`, `add`, `cat`, `export`, `gc` and the rest as methods that take and return
+//! plain values. This crate owns what the floors below must not have: the clock, randomness, the user's
 //! settings, the runtime, and the one seam between the synchronous store and the async query
 //! engine (`blocks.rs`). It deliberately does not parse command lines, speak a protocol or print.
 //!
@@ -47,17 +47,26 @@ mod check;
 mod clock;
 mod dag;
 mod datasets;
+mod doctor;
 mod error;
+mod expire;
 mod files;
 mod filters;
+mod gc;
 mod history;
 mod ingest;
 mod key;
 mod lake;
+mod maintain;
+mod pins;
 mod progress;
 mod read;
+mod repair;
 mod rows;
+#[cfg(test)]
+mod samples;
 mod settings;
+mod state;
 mod store;
 mod vfs;
 
@@ -67,15 +76,22 @@ pub use cidlake_block::{Base, Cid, format_cid, parse_cid};
 pub use cidlake_catalog::Name;
 pub use cidlake_query::layout::{LeafInfo, LeafKind};
 pub use cidlake_query::{Format, arrow, emit};
+pub use cidlake_store::FsckLevel;
 pub use dag::{AsFile, PartDag, TableDag};
 pub use datasets::{ColumnInfo, DatasetInfo, Dropped, PartInfo, Renamed, Shown, ShownKind};
+pub use doctor::{Check, CheckStatus, Diagnosis};
 pub use error::{Error, ErrorKind};
+pub use expire::{Expired, Keep};
 pub use files::{AddSource, Added, ByteStream, FileInfo, FileKind, LsEntry};
 pub use filters::filter_expression;
+pub use gc::{GcRequest, GcSummary};
 pub use ingest::{BatchSource, Source};
 pub use lake::{Lake, Open};
+pub use maintain::{MaintainRequest, Maintained};
+pub use pins::{PinInfo, Pinned, Unpinned};
 pub use progress::{Progress, ProgressEvent, Unit, no_progress};
 pub use read::{GetOptions, SqlOptions};
+pub use repair::Repaired;
 pub use rows::{Rows, emit_rows};
 pub use settings::{Overrides, Settings};
 pub use store::{StoreRequest, Stored};

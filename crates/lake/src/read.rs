@@ -38,19 +38,20 @@ impl Lake {
     /// # Errors
     /// `NotFound` for an unknown name or CID, `Invalid` for an unknown column or a bad filter.
     pub async fn get(&self, reference: &str, options: GetOptions) -> Result<Rows, Error> {
+        let hold = self.hold().await?;
         match self.target(reference).await? {
             Target::Commit(found) => {
                 let table = self.blocking(move |inner| inner.table(found.commit)).await?;
                 let scan =
                     Scan { columns: options.columns, filter: options.filter, limit: options.limit };
-                Ok(Rows::new(self.inner.engine.scan(table, scan).await?, None))
+                Ok(Rows::new(self.inner.engine.scan(table, scan).await?, None, hold))
             }
             Target::Content(cid) => {
                 let rows = self.inner.engine.scan_file(
                     cid,
                     Scan { columns: options.columns, filter: options.filter, limit: options.limit },
                 );
-                Ok(Rows::new(rows.await?, None))
+                Ok(Rows::new(rows.await?, None, hold))
             }
         }
     }
@@ -65,11 +66,12 @@ impl Lake {
         let allowed = self.inner.settings.query_timeout_ms;
         let limit = options.timeout_ms.map_or(allowed, |asked| asked.min(allowed));
         let deadline = Deadline::after(limit);
+        let hold = self.hold().await?;
         let resolver = Resolver { lake: self.clone() };
         let go_on = deadline.go_on();
         let planned = async { Ok(self.inner.engine.sql(sql, &resolver, &go_on).await?) };
         let rows = deadline.limit(planned).await?;
-        Ok(Rows::new(rows, Some(deadline)))
+        Ok(Rows::new(rows, Some(deadline), hold))
     }
 }
 

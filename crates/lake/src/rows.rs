@@ -7,6 +7,7 @@ use std::sync::Arc;
 use cidlake_query::arrow::datatypes::SchemaRef;
 use cidlake_query::arrow::record_batch::RecordBatch;
 use cidlake_query::{Format, GoOn, QueryError, emit};
+use cidlake_store::Hold;
 use futures::{Stream, StreamExt as _};
 
 use crate::error::{Error, ErrorKind};
@@ -15,6 +16,8 @@ use crate::error::{Error, ErrorKind};
 pub struct Rows {
     schema: SchemaRef,
     stream: Pin<Box<dyn Stream<Item = Result<RecordBatch, Error>> + Send>>,
+    /// Keeps what is still to be read from being collected.
+    _hold: Hold,
 }
 
 impl std::fmt::Debug for Rows {
@@ -25,12 +28,15 @@ impl std::fmt::Debug for Rows {
 
 impl Rows {
     /// Wraps an engine's rows; with `deadline` the stream fails once that moment has passed.
-    pub(crate) fn new(rows: cidlake_query::Rows, deadline: Option<Deadline>) -> Self {
+    pub(crate) fn new(rows: cidlake_query::Rows, deadline: Option<Deadline>, hold: Hold) -> Self {
         let cidlake_query::Rows { schema, stream } = rows;
         let stream = stream.map(|batch| batch.map_err(|error| QueryError::from(error).into()));
         match deadline {
-            None => Self { schema, stream: Box::pin(stream) },
-            Some(deadline) => Self { schema, stream: Box::pin(deadline.guard(Box::pin(stream))) },
+            None => Self { schema, stream: Box::pin(stream), _hold: hold },
+            Some(deadline) => {
+                let stream = Box::pin(deadline.guard(Box::pin(stream)));
+                Self { schema, stream, _hold: hold }
+            }
         }
     }
 

@@ -16,6 +16,7 @@ use cidlake_catalog::{Commit, Name, Part, part_lists};
 use cidlake_query::Format;
 use cidlake_query::arrow::datatypes::SchemaRef;
 use cidlake_query::layout::{self, CutRule, RowGroup, RowsHash};
+use cidlake_store::Hold;
 
 use crate::clock::now_ms;
 use crate::error::Error;
@@ -93,6 +94,8 @@ struct Intent {
 impl Inner {
     fn store_table(&self, request: StoreRequest, progress: &Progress) -> Result<Stored, Error> {
         let name = request.name.as_deref().map(parse_name).transpose()?;
+        // From before the head is read to after the commit: what both build on must stay.
+        let hold = self.hold()?;
         let onto = match (&name, request.append) {
             (Some(name), true) => Some(self.head_schema(name)?),
             (None, true) => {
@@ -117,8 +120,8 @@ impl Inner {
             message: request.message,
             schema: SchemaRef::clone(&opened.schema),
         };
-        let (parts, new_bytes) = self.store_rows(opened, rule, progress)?;
-        self.publish(&intent, &parts, new_bytes)
+        let (parts, new_bytes) = self.store_rows(&hold, opened, rule, progress)?;
+        self.publish(&hold, &intent, &parts, new_bytes)
     }
 
     /// Says by what the rows of a new version are cut: by the columns that cut the version before
@@ -171,6 +174,7 @@ impl Inner {
     /// Cuts, encodes and puts all rows; returns the parts in row order and the bytes newly written.
     fn store_rows(
         &self,
+        hold: &Hold,
         opened: Opened,
         rule: CutRule,
         progress: &Progress,
@@ -196,7 +200,7 @@ impl Inner {
             let stop = &stop;
             let putter = scope.spawn(move || {
                 (0..permits).for_each(|_| permits_in.send(()).unwrap_or_default());
-                let result = self.put_all(&parts_out, &permits_in);
+                let result = self.put_all(hold, &parts_out, &permits_in);
                 stop.store(true, Ordering::Relaxed);
                 // Drained, so that no encoder waits for room that will not come.
                 while parts_out.recv().is_ok() {}
@@ -216,6 +220,7 @@ impl Inner {
     /// Puts encoded parts in row order, whatever order they arrive in.
     fn put_all(
         &self,
+        hold: &Hold,
         parts: &Receiver<Encoded>,
         permits: &SyncSender<()>,
     ) -> Result<(Vec<Part>, u64), Error> {
@@ -225,8 +230,8 @@ impl Inner {
         while let Ok((index, encoded)) = parts.recv() {
             early.insert(index, encoded?);
             while let Some(next) = early.remove(&done.len()) {
-                new_bytes += self.store.put(&next.leaves)?.new_bytes;
-                new_bytes += self.store.put(&next.nodes)?.new_bytes;
+                new_bytes += self.store.put(hold, &next.leaves)?.new_bytes;
+                new_bytes += self.store.put(hold, &next.nodes)?.new_bytes;
                 done.push(next.part);
                 // Nobody waits for it any more once all rows are cut.
                 permits.send(()).unwrap_or_default();
@@ -238,13 +243,14 @@ impl Inner {
     /// Makes the commit of `new_parts` and gives it its name.
     fn publish(
         &self,
+        hold: &Hold,
         intent: &Intent,
         new_parts: &[Part],
         new_bytes: u64,
     ) -> Result<Stored, Error> {
         let schema = layout::schema_to_bytes(&intent.schema);
         let (mut stored, written) =
-            self.change(|view| self.draft_commit(view, intent, &schema, new_parts))?;
+            self.change(hold, |view| self.draft_commit(view, intent, &schema, new_parts))?;
         stored.new_bytes = new_bytes + written;
         if stored.unchanged {
             debug_assert_eq!(written, 0, "an unchanged dataset writes nothing for its commit");

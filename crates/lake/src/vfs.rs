@@ -71,6 +71,7 @@ impl Lake {
     /// # Errors
     /// `NotFound` for a path that is not there, `Usage` for one with `..` in it.
     pub async fn vfs_ls(&self, path: &str) -> Result<Vec<VfsEntry>, Error> {
+        let _hold = self.hold().await?;
         match parse(path)? {
             Place::Root => Ok(vec![folder(DATASETS), folder(METADATA)]),
             Place::Folder(DATASETS) => {
@@ -101,6 +102,7 @@ impl Lake {
     /// # Errors
     /// As [`Self::vfs_ls`].
     pub async fn vfs_info(&self, path: &str) -> Result<VfsEntry, Error> {
+        let _hold = self.hold().await?;
         match parse(path)? {
             Place::Root => Ok(VfsEntry { path: "/".to_owned(), ..folder("") }),
             Place::Folder(name) => Ok(folder(name)),
@@ -120,6 +122,7 @@ impl Lake {
     /// # Errors
     /// As [`Self::vfs_ls`]; `Invalid` for a folder and for more than 256 MiB at once.
     pub async fn vfs_cat(&self, path: &str, range: Option<Range<u64>>) -> Result<Bytes, Error> {
+        let _hold = self.hold().await?;
         match parse(path)? {
             Place::Metadata { reference } => {
                 let bytes = self.metadata_file(&reference).await?;

@@ -1,21 +1,25 @@
 //! Commits, many at a time.
 //!
 //! Threads that commit put their records in a queue. The first becomes the leader: it takes
-//! everything that is queued, makes it durable with one write and two syncs, and tells the
-//! others; whatever arrives meanwhile waits for the next leader. The order is
+//! everything that is queued, makes it durable with one write and two syncs, hands the lead to
+//! the first of those that came meanwhile, and tells those whom it served. The order is
 //!
 //! 1. sync this process's pack, if it has bytes that are not durable;
-//! 2. take the log's lock, and read what other processes appended;
+//! 2. take the log's lock, and read what other processes appended; where packs were retired since
+//!    it was made sure of what a hold has put, unlock, bring blocks to safety, and begin again;
 //! 3. hold each commit's expectation against the log;
 //! 4. set the mark, write all records at once, sync the segment, clear the mark;
 //! 5. release the lock, and only then acknowledge.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use crate::error::{CommitError, StoreError};
+use crate::hold::{Hold, Holds};
 use crate::locked::lock;
 use crate::log::{Body, Draft, Extent, LogFolder, LogLock, Lsn, Payload, Tail, append};
-use crate::pack::{PackSet, PackWriter};
+use crate::pack::{PackSet, PackWriter, Pending};
+use crate::rescue::rescue;
 
 /// What a commit expects of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +35,64 @@ pub(crate) struct Parts<'a> {
     pub(crate) folder: &'a LogFolder,
     pub(crate) tail: &'a Mutex<Tail>,
     pub(crate) packs: &'a PackSet,
+    pub(crate) holds: &'a Holds,
     pub(crate) writer: &'a Mutex<PackWriter>,
+}
+
+impl Parts<'_> {
+    /// Reads on in the log. What it says of packs is noted before anybody can see the records.
+    pub(crate) fn follow(&self, tail: &mut Tail) -> Result<(), StoreError> {
+        let followed = tail.follow(self.folder, false);
+        self.note(tail);
+        followed
+    }
+
+    /// Reads what other processes committed, and gets to know their blocks.
+    pub(crate) fn refresh(&self) -> Result<(), StoreError> {
+        self.follow(&mut lock(self.tail))?;
+        self.packs.catch_up().or_else(|error| {
+            // A file may be gone because its pack was retired since the log was read.
+            if !error.is_absence() {
+                return Err(error);
+            }
+            self.follow(&mut lock(self.tail))?;
+            self.packs.catch_up()
+        })
+    }
+
+    /// Reads the log to its end under its lock; returns the last record, and the last that carries
+    /// a payload.
+    pub(crate) fn follow_locked(&self, log_lock: &LogLock) -> Result<(u64, Lsn), StoreError> {
+        let mut tail = lock(self.tail);
+        let followed = tail.follow_locked(self.folder, log_lock);
+        self.note(&mut tail);
+        followed.map(|()| (tail.last(), tail.visible()))
+    }
+
+    /// Appends records that announce what is `pending`, and gives up the log's lock.
+    pub(crate) fn append(
+        &self,
+        mut log_lock: LogLock,
+        pending: &Pending,
+        (drafts, bodies): (Vec<Draft>, Vec<Body>),
+    ) -> Result<(), StoreError> {
+        append(self.folder, &mut log_lock, self.tail, drafts, bodies)?;
+        self.packs.announce(&pending.extents);
+        self.note(&mut lock(self.tail));
+        // A put may hold the writer for long; other processes need not wait for that.
+        drop(log_lock);
+        lock(self.writer).announced(&pending.extents);
+        Ok(())
+    }
+
+    /// Takes note of what was read about packs.
+    pub(crate) fn note(&self, tail: &mut Tail) {
+        self.packs.announce(&tail.take_extents());
+        let retirements = tail.take_retirements();
+        if !retirements.is_empty() {
+            self.packs.retire(&retirements, self.holds.oldest());
+        }
+    }
 }
 
 /// The queue of commits of this process.
@@ -39,128 +100,192 @@ pub(crate) struct Parts<'a> {
 pub(crate) struct CommitQueue {
     /// Held to queue a commit or to take the queue, never during a write.
     state: Mutex<QueueState>,
-    turn: Condvar,
+    /// Commits that are queued or being made.
+    unanswered: AtomicU64,
 }
 
 #[derive(Debug, Default)]
 struct QueueState {
     waiting: Vec<Ticket>,
-    /// Commits that are queued or being made.
-    unanswered: u64,
     is_led: bool,
 }
 
-type Answer = Mutex<Option<Result<Lsn, CommitError>>>;
+/// What a waiting thread is told.
+#[derive(Debug)]
+enum Told {
+    /// To serve everybody who waits.
+    Lead,
+    Answer(Result<Lsn, CommitError>),
+}
+
+/// Where one thread waits, so that nobody is woken in vain.
+#[derive(Debug, Default)]
+struct Seat {
+    told: Mutex<Option<Told>>,
+    turn: Condvar,
+}
+
+impl Seat {
+    fn tell(&self, told: Told) {
+        *lock(&self.told) = Some(told);
+        self.turn.notify_one();
+    }
+
+    fn wait(&self) -> Told {
+        let mut told = lock(&self.told);
+        loop {
+            match told.take() {
+                Some(told) => return told,
+                None => told = self.turn.wait(told).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
+}
 
 /// One commit in the queue.
 #[derive(Debug)]
 struct Ticket {
-    payloads: Vec<Payload>,
+    hold: Hold,
+    bodies: Vec<Body>,
+    /// The bodies encoded, without extents.
+    drafts: Vec<Draft>,
     expect: Expect,
-    answer: Arc<Answer>,
+    seat: Arc<Seat>,
+    is_answered: bool,
 }
 
 impl Ticket {
-    fn reply(&self, answer: Result<Lsn, CommitError>) {
-        *lock(&self.answer) = Some(answer);
+    fn new(hold: Hold, payloads: Vec<Payload>, expect: Expect) -> Result<Self, StoreError> {
+        let bodies: Vec<Body> = payloads.into_iter().map(Body::Payload).collect();
+        let drafts = (1..).zip(&bodies).map(|(at, body)| body.draft(at < bodies.len()));
+        let drafts = drafts.collect::<Result<_, _>>()?;
+        Ok(Self { hold, bodies, drafts, expect, seat: Arc::default(), is_answered: false })
+    }
+
+    fn reply(&mut self, answer: Result<Lsn, CommitError>) {
+        self.is_answered = true;
+        self.seat.tell(Told::Answer(answer));
     }
 }
 
 impl Drop for Ticket {
     /// A leader that ended without an answer must not leave others waiting for one.
     fn drop(&mut self) {
-        lock(&self.answer).get_or_insert(Err(StoreError::Closed.into()));
+        if !self.is_answered {
+            self.reply(Err(StoreError::Closed.into()));
+        }
     }
 }
 
-/// Gives the lead back, also when the leader panics.
+/// Hands the lead on, also when the leader panics.
 struct Lead<'a>(&'a CommitQueue);
 
 impl Drop for Lead<'_> {
     fn drop(&mut self) {
-        lock(&self.0.state).is_led = false;
-        self.0.turn.notify_all();
+        let next = {
+            let mut state = lock(&self.0.state);
+            let next = state.waiting.first().map(|ticket| Arc::clone(&ticket.seat));
+            state.is_led = next.is_some();
+            next
+        };
+        if let Some(seat) = next {
+            seat.tell(Told::Lead);
+        }
     }
 }
 
 impl CommitQueue {
     /// Returns how many commits have no answer yet.
     pub(crate) fn unanswered(&self) -> u64 {
-        lock(&self.state).unanswered
+        self.unanswered.load(Ordering::Relaxed)
     }
 
     /// Commits `payloads` as a whole and returns the number of the last record.
     pub(crate) fn commit(
         &self,
         parts: &Parts<'_>,
+        hold: &Hold,
         payloads: Vec<Payload>,
         expect: Expect,
     ) -> Result<Lsn, CommitError> {
-        for payload in &payloads {
-            Body::Payload(payload.clone()).check()?;
+        let ticket = Ticket::new(hold.clone(), payloads, expect)?;
+        let seat = Arc::clone(&ticket.seat);
+        self.unanswered.fetch_add(1, Ordering::Relaxed);
+        let is_first = {
+            let mut state = lock(&self.state);
+            state.waiting.push(ticket);
+            !std::mem::replace(&mut state.is_led, true)
+        };
+        if is_first {
+            self.serve(parts);
         }
-        let answer = Arc::new(Answer::default());
-        let ticket = Ticket { payloads, expect, answer: Arc::clone(&answer) };
-        let mut state = lock(&self.state);
-        state.waiting.push(ticket);
-        state.unanswered += 1;
         loop {
-            if let Some(answer) = lock(&answer).take() {
-                state.unanswered -= 1;
-                return answer;
+            match seat.wait() {
+                Told::Lead => self.serve(parts),
+                Told::Answer(answer) => {
+                    self.unanswered.fetch_sub(1, Ordering::Relaxed);
+                    return answer;
+                }
             }
-            if state.is_led {
-                state = self.turn.wait(state).unwrap_or_else(PoisonError::into_inner);
-                continue;
-            }
-            state.is_led = true;
-            let tickets = std::mem::take(&mut state.waiting);
-            drop(state);
-            let lead = Lead(self);
-            serve(parts, tickets);
-            drop(lead);
-            state = lock(&self.state);
         }
+    }
+
+    /// Serves everybody who waits, as the leader.
+    fn serve(&self, parts: &Parts<'_>) {
+        let lead = Lead(self);
+        let mut tickets = std::mem::take(&mut lock(&self.state).waiting);
+        let replies = commit_all(parts, &mut tickets);
+        // The next write goes on while those who wait for this one are woken.
+        drop(lead);
+        answer(tickets, replies);
     }
 }
 
 /// Answers all tickets.
-fn serve(parts: &Parts<'_>, tickets: Vec<Ticket>) {
-    let replies = commit_all(parts, &tickets);
+fn answer(tickets: Vec<Ticket>, replies: Result<Vec<Result<Lsn, Lsn>>, StoreError>) {
     match replies {
         Ok(replies) => {
-            for (ticket, reply) in tickets.into_iter().zip(replies) {
+            for (mut ticket, reply) in tickets.into_iter().zip(replies) {
                 ticket.reply(reply.map_err(|last| CommitError::Behind { last }));
             }
         }
         Err(error) => {
-            for ticket in tickets {
+            for mut ticket in tickets {
                 ticket.reply(Err(CommitError::Store(error.clone())));
             }
         }
     }
 }
 
-/// Makes the commits whose expectations hold; of the others returns the last record.
-fn commit_all(parts: &Parts<'_>, tickets: &[Ticket]) -> Result<Vec<Result<Lsn, Lsn>>, StoreError> {
-    let pending = lock(parts.writer).pending()?;
-    pending.sync()?;
-    let mut log_lock = LogLock::take(parts.folder)?;
-    let (last, visible) = {
-        let mut tail = lock(parts.tail);
-        tail.follow_locked(parts.folder, &log_lock)?;
-        parts.packs.announce(&tail.take_extents());
-        (tail.last(), tail.visible())
-    };
-    let plan = Plan::new(tickets, last, visible, &pending.extents, log_lock.is_dirty())?;
-    if !plan.drafts.is_empty() {
-        append(parts.folder, &mut log_lock, parts.tail, plan.drafts, plan.bodies)?;
-        parts.packs.announce(&pending.extents);
-        // A put may hold the writer for long; other processes need not wait for that.
-        drop(log_lock);
-        lock(parts.writer).announced(&pending.extents);
+/// Makes the commits whose expectations hold; of the others returns the last record. Answers
+/// those itself, and takes them out, whose blocks are gone.
+fn commit_all(
+    parts: &Parts<'_>,
+    tickets: &mut Vec<Ticket>,
+) -> Result<Vec<Result<Lsn, Lsn>>, StoreError> {
+    loop {
+        let pending = lock(parts.writer).pending(parts.packs)?;
+        pending.sync()?;
+        let log_lock = LogLock::take(parts.folder)?;
+        let (last, visible) = parts.follow_locked(&log_lock)?;
+        let last_retired = parts.packs.last_retired();
+        if tickets.iter().any(|ticket| ticket.hold.is_behind(last_retired)) {
+            drop(log_lock);
+            tickets.retain_mut(|ticket| match rescue(parts, &ticket.hold) {
+                Ok(()) => true,
+                Err(error) => {
+                    ticket.reply(Err(error.into()));
+                    false
+                }
+            });
+            continue;
+        }
+        let plan = Plan::new(tickets, last, visible, &pending.extents, log_lock.is_dirty())?;
+        if !plan.drafts.is_empty() {
+            parts.append(log_lock, &pending, (plan.drafts, plan.bodies))?;
+        }
+        return Ok(plan.replies);
     }
-    Ok(plan.replies)
 }
 
 /// The records to append, and the answers to give when they are durable.
@@ -190,9 +315,8 @@ impl Plan {
                 plan.replies.push(Err(visible));
                 continue;
             }
-            for (at, payload) in (1..).zip(&ticket.payloads) {
-                let body = Body::Payload(payload.clone());
-                plan.push(body, extents, at < ticket.payloads.len())?;
+            for (body, draft) in ticket.bodies.iter().zip(&ticket.drafts) {
+                plan.push(body.clone(), draft.clone(), extents)?;
                 last += 1;
                 visible = Lsn(last);
             }
@@ -202,15 +326,15 @@ impl Plan {
         // and those that it found in the records of a writer that ended before it synced them.
         let is_owed = (!extents.is_empty() || is_dirty) && plan.replies.iter().any(Result::is_ok);
         if plan.drafts.is_empty() && is_owed {
-            plan.push(Body::Nothing, extents, false)?;
+            plan.push(Body::Nothing, Body::Nothing.draft(false)?, extents)?;
         }
         Ok(plan)
     }
 
     /// Adds a record; the first one of a write announces the extents.
-    fn push(&mut self, body: Body, extents: &[Extent], more: bool) -> Result<(), StoreError> {
-        let extents = if self.drafts.is_empty() { extents } else { &[] };
-        self.drafts.push(Draft::new(&body, extents, more)?);
+    fn push(&mut self, body: Body, draft: Draft, extents: &[Extent]) -> Result<(), StoreError> {
+        let announces = self.drafts.is_empty() && !extents.is_empty();
+        self.drafts.push(if announces { draft.announcing(&body, extents)? } else { draft });
         self.bodies.push(body);
         Ok(())
     }

@@ -72,6 +72,14 @@ pub enum StoreError {
         /// The number of its kind.
         kind: u16,
     },
+    /// A record with flags that this program does not know.
+    #[error("record {lsn} of the log has flags {flags:#06x}, which a newer program wrote")]
+    UnknownFlags {
+        /// The record's number.
+        lsn: u64,
+        /// All of its flags.
+        flags: u16,
+    },
     /// A record is larger than the format allows.
     #[error("a log record of {bytes} bytes is over the limit of {bytes_max}")]
     RecordTooLarge {
@@ -91,6 +99,8 @@ pub enum StoreError {
     Poisoned {
         /// The file whose sync failed.
         path: PathBuf,
+        /// What the operating system said to that sync.
+        source: Arc<io::Error>,
     },
     /// The disk is full.
     #[error("no space left to write {}", path.display())]
@@ -150,6 +160,11 @@ impl StoreError {
             }
             _ => Self::Io { path, op, source },
         }
+    }
+
+    /// Names a sync of `path` that failed.
+    pub(crate) fn poisoned(path: &Path, source: io::Error) -> Self {
+        Self::Poisoned { path: path.to_owned(), source: Arc::new(source) }
     }
 
     /// Returns whether the file was simply not there.

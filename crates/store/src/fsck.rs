@@ -1,5 +1,6 @@
 //! Holds everything on the disk against its checksums: every section of every pack against its
-//! CID, every index against its pack, every record of the log against the chain.
+//! CID, every index against its pack, every record of the log against the chain. A quick check
+//! leaves the data of blocks out and reads what says where they are.
 //!
 //! It reads the files afresh, shares nothing with an open store but the folder, and changes
 //! nothing. Bytes that no commit has announced are no damage, whatever they are.
@@ -10,9 +11,20 @@ use std::path::{Path, PathBuf};
 
 use cidlake_block::Cid;
 
+use crate::disk::Disk;
 use crate::error::StoreError;
-use crate::log::{Extent, LogFolder, Tail};
-use crate::pack::{PackCheck, PackId, PackSize, check_pack};
+use crate::log::{Extent, LogFolder, Tail, damaged_checkpoints};
+use crate::pack::{PackCheck, PackId, PackSize, check_midx, check_pack, is_midx_name};
+
+/// How much a check reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FsckLevel {
+    /// The log, and of packs what lists their blocks: heads, indexes, and the prefixes of packs
+    /// that are not sealed. Data that rotted in its place is not found.
+    Quick,
+    /// Everything; every block is hashed and compared with its CID.
+    Full,
+}
 
 /// How far a check has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,12 +40,15 @@ pub struct FsckProgress {
 pub struct FsckReport {
     /// Packs that were read.
     pub packs: u64,
-    /// Blocks that match their CIDs.
+    /// Blocks that match their CIDs; of a quick check those that are listed.
     pub blocks: u64,
-    /// Bytes of these blocks.
+    /// Bytes of these blocks; of a quick check with their prefixes.
     pub bytes: u64,
     /// Records of the log that carry something for the floors above.
     pub records: u64,
+    /// Packs that no longer count and wait for readers, or for the next collection, to be removed;
+    /// they were not read.
+    pub packs_waiting: u64,
     /// What is damaged; empty when all is well.
     pub damage: Vec<Damage>,
 }
@@ -60,7 +75,8 @@ pub enum DamageKind {
     Block,
     /// A pack as a whole: its head, its length, or its absence.
     Pack,
-    /// The index of a sealed pack.
+    /// The index of a sealed pack, or one of many packs. Blocks are found without it, so
+    /// nothing is lost.
     Index,
     /// The log.
     Log,
@@ -70,22 +86,54 @@ pub enum DamageKind {
 pub(crate) fn check(
     log_folder: &LogFolder,
     packs: &Path,
+    level: FsckLevel,
     progress: &mut dyn FnMut(FsckProgress),
 ) -> Result<FsckReport, StoreError> {
     let mut report = FsckReport::default();
-    let extents = check_log(log_folder, &mut report)?;
-    let names = match log_folder.disk.list(packs) {
-        Ok(names) => names,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-        Err(error) => return Err(StoreError::read(packs, error)),
-    };
+    let told = check_log(log_folder, &mut report)?;
+    check_packs(log_folder.disk.as_ref(), packs, &told, level, &mut report, progress)?;
+    Ok(report)
+}
+
+/// Returns the names of all files of the packs' folder.
+fn list(disk: &dyn Disk, folder: &Path) -> Result<Vec<String>, StoreError> {
+    match disk.list(folder) {
+        Ok(names) => Ok(names),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(StoreError::read(folder, error)),
+    }
+}
+
+/// Returns the packs in `folder`, in order.
+pub(crate) fn list_packs(disk: &dyn Disk, folder: &Path) -> Result<Vec<PackId>, StoreError> {
+    Ok(pack_ids(&list(disk, folder)?))
+}
+
+fn pack_ids(names: &[String]) -> Vec<PackId> {
     let mut ids: Vec<PackId> =
         names.iter().filter_map(|name| PackId::parse_file_name(name)).collect();
     ids.sort_unstable();
-    check_presence(packs, &ids, &extents, &mut report);
+    ids
+}
+
+/// Checks the packs in `folder` as far as the log has `told` that they count.
+pub(crate) fn check_packs(
+    disk: &dyn Disk,
+    folder: &Path,
+    told: &Told,
+    level: FsckLevel,
+    report: &mut FsckReport,
+    progress: &mut dyn FnMut(FsckProgress),
+) -> Result<(), StoreError> {
+    let names = list(disk, folder)?;
+    let mut ids = pack_ids(&names);
+    let found = ids.len();
+    ids.retain(|id| !told.retired.contains(id));
+    report.packs_waiting = (found - ids.len()) as u64;
+    check_presence(folder, &ids, &told.extents, report);
     let mut sized = Vec::with_capacity(ids.len());
     for id in ids {
-        sized.push(PackSize::read(log_folder.disk.as_ref(), packs, id)?);
+        sized.push(PackSize::read(disk, folder, id)?);
     }
     let bytes_total = sized.iter().map(|size| size.bytes).sum();
     let mut bytes_before = 0;
@@ -93,19 +141,28 @@ pub(crate) fn check(
         let mut read = |bytes| {
             progress(FsckProgress { bytes_done: bytes_before + bytes, bytes_total });
         };
-        let found = check_pack(log_folder.disk.as_ref(), size, extents.get(&size.id), &mut read)?;
+        let extent = told.extents.get(&size.id);
+        let found = check_pack(disk, size, extent, level, &mut read)?;
         report.take(found);
         bytes_before += size.bytes;
     }
+    for name in names.iter().filter(|name| is_midx_name(name)) {
+        let damage = check_midx(disk, folder, name, &told.extents)?;
+        report.damage.extend(damage);
+    }
     progress(FsckProgress { bytes_done: bytes_total, bytes_total });
-    Ok(report)
+    Ok(())
+}
+
+/// What the log says of packs.
+pub(crate) struct Told {
+    /// How far those that count are good.
+    pub(crate) extents: HashMap<PackId, Extent>,
+    pub(crate) retired: HashSet<PackId>,
 }
 
 /// Reads the whole log and returns what it says of packs.
-fn check_log(
-    folder: &LogFolder,
-    report: &mut FsckReport,
-) -> Result<HashMap<PackId, Extent>, StoreError> {
+pub(crate) fn check_log(folder: &LogFolder, report: &mut FsckReport) -> Result<Told, StoreError> {
     let mut tail = Tail::default();
     match tail.follow(folder, true) {
         Ok(()) => {}
@@ -118,6 +175,15 @@ fn check_log(
         }),
         Err(error) => return Err(error),
     }
+    for name in damaged_checkpoints(folder) {
+        report.damage.push(Damage {
+            kind: DamageKind::Log,
+            cid: None,
+            path: folder.path.join(name),
+            offset: 0,
+            detail: "the checkpoint is damaged; nothing depends on it".to_owned(),
+        });
+    }
     report.records = tail.records();
     let mut extents: HashMap<PackId, Extent> = HashMap::new();
     for extent in tail.take_extents() {
@@ -126,7 +192,10 @@ fn check_log(
             *known = extent;
         }
     }
-    Ok(extents)
+    let retired: HashSet<PackId> =
+        tail.take_retirements().into_iter().map(|retirement| retirement.pack).collect();
+    extents.retain(|id, _| !retired.contains(id));
+    Ok(Told { extents, retired })
 }
 
 /// Reports the packs that the log speaks of and that are not there.
@@ -151,7 +220,7 @@ fn check_presence(
 }
 
 impl FsckReport {
-    fn take(&mut self, found: PackCheck) {
+    pub(crate) fn take(&mut self, found: PackCheck) {
         self.packs += 1;
         self.blocks += found.blocks;
         self.bytes += found.bytes;

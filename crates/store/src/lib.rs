@@ -23,23 +23,34 @@
 )]
 
 mod cache;
+mod checkpoint;
 mod commit;
 pub mod disk;
 mod error;
 mod fsck;
+mod gc;
+mod hold;
+mod lease;
 mod locked;
 mod log;
 mod pack;
+mod repair;
+mod rescue;
 mod settings;
 mod stats;
 mod store;
 
 pub use cache::CacheStats;
+pub use checkpoint::{Base, Checkpointed};
 pub use cidlake_block::PutReport;
 pub use commit::Expect;
 pub use error::{CommitError, StoreError};
-pub use fsck::{Damage, DamageKind, FsckProgress, FsckReport};
-pub use log::{Lsn, Payload, Record};
+pub use fsck::{Damage, DamageKind, FsckLevel, FsckProgress, FsckReport};
+pub use gc::{GcOptions, GcPhase, GcProgress, GcReport, Liveness};
+pub use hold::Hold;
+pub use log::{LostRecords, Lsn, Payload, Record};
+pub use pack::{IndexProgress, IndexReport};
+pub use repair::{RepairOptions, RepairReport, repair};
 pub use settings::FORMAT_VERSION;
 pub use stats::{LogStats, StoreStats};
 pub use store::{Options, Store};

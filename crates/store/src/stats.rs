@@ -10,12 +10,17 @@ pub struct StoreStats {
     pub packs_sealed: u64,
     /// Packs that may still grow, of any process.
     pub packs_open: u64,
+    /// Complete packs that a multi-pack index covers.
+    pub packs_covered: u64,
     /// Blocks in all packs; one that is in several counts as often.
     pub blocks: u64,
     /// Bytes of those packs up to the end of their last known block.
     pub bytes: u64,
     /// Commits of this process that have no answer yet.
     pub commits_waiting: u64,
+    /// The last record with a payload that the newest checkpoint covers which this process opened
+    /// or made; 0 when there is none.
+    pub checkpoint_lsn: Lsn,
     /// The log.
     pub log: LogStats,
     /// The cache of verified blocks.

@@ -2,19 +2,23 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use cidlake_block::{Block, Cid, PutReport, UnverifiedBlock, cid};
 
 use crate::cache::BlockCache;
+use crate::checkpoint::Base;
 use crate::commit::{CommitQueue, Expect, Parts};
 use crate::disk::{Disk, OpenMode};
 use crate::error::{CommitError, StoreError};
-use crate::fsck::{self, FsckProgress, FsckReport};
+use crate::fsck::{self, FsckLevel, FsckProgress, FsckReport};
+use crate::gc::{self, GcOptions, GcProgress, GcReport, Liveness};
+use crate::hold::{Hold, Holds};
+use crate::lease::NOTHING_HELD;
 use crate::locked::lock;
 use crate::log::{self, LogFolder, Lsn, Payload, Record, Tail, records_between};
-use crate::pack::{PackSet, PackWriter};
+use crate::pack::{IndexProgress, IndexReport, PackSet, PackWriter};
 use crate::settings;
 use crate::stats::StoreStats;
 
@@ -49,18 +53,26 @@ impl Default for Options {
 
 /// A lake folder as one process sees it.
 ///
-/// Locks are taken in this order: the writer, the catching-up of packs, the log's tail; the rest
-/// only for moments and with none of these inside.
+/// Locks are taken in this order: the log's lock file, the writer, the catching-up of packs, the
+/// log's tail; the rest only for moments and with none of these inside.
 #[derive(Debug)]
 pub struct Store {
     disk: Arc<dyn Disk>,
     root: PathBuf,
-    log_folder: LogFolder,
-    packs: PackSet,
+    pub(crate) log_folder: LogFolder,
+    pub(crate) packs: Arc<PackSet>,
+    holds: Arc<Holds>,
     /// Held while blocks are written, so that two threads never write the same block.
     writer: Mutex<PackWriter>,
     /// Held while the log is read on, which is short unless there is much new in it.
-    tail: Mutex<Tail>,
+    pub(crate) tail: Mutex<Tail>,
+    /// The checkpoint that this store was opened from.
+    pub(crate) base: Option<Base>,
+    pub(crate) checkpoint_lsn: AtomicU64,
+    /// Held while a checkpoint is made, which is before the log's tail.
+    pub(crate) checkpointing: Mutex<()>,
+    /// What no other process has in the names of its drafts.
+    pub(crate) unique: String,
     queue: CommitQueue,
     cache: BlockCache,
     /// Whether this process has made sure of the folders that it writes to.
@@ -77,28 +89,35 @@ impl Store {
     /// in these cases.
     pub fn open(disk: Arc<dyn Disk>, root: &Path, options: Options) -> Result<Self, StoreError> {
         let Options { create, pack_bytes_max, segment_bytes_max, cache_bytes_max, seed } = options;
+        let unique = format!("{:032x}", u128::from_be_bytes(seed));
         if !settings::check(disk.as_ref(), root)? {
             if !create {
                 return Err(StoreError::NotALake { path: root.to_owned() });
             }
-            let unique = format!("{:032x}", u128::from_be_bytes(seed));
             settings::create(disk.as_ref(), root, &unique)?;
         }
-        let log_folder =
-            LogFolder { disk: Arc::clone(&disk), path: root.join("wal"), segment_bytes_max };
-        let packs = PackSet::new(Arc::clone(&disk), root.join("packs"));
-        let mut tail = Tail::default();
+        let log_folder = LogFolder::new(Arc::clone(&disk), root.join("wal"), segment_bytes_max);
+        let packs = Arc::new(PackSet::new(Arc::clone(&disk), root.join("packs")));
+        let leases = root.join("leases");
+        let holds = Holds::new(Arc::clone(&disk), leases, seed, Arc::clone(&packs));
         // The log comes first: every pack that it speaks of is in the folder by then.
-        tail.follow(&log_folder, true)?;
+        let (mut tail, checkpoint) = log::open_tail(&log_folder)?;
+        let base = checkpoint.map(|found| Base { lsn: found.visible, state: found.state });
         packs.announce(&tail.take_extents());
+        packs.retire(&tail.take_retirements(), None);
         packs.load_all()?;
         Ok(Self {
             disk,
             root: root.to_owned(),
             log_folder,
             packs,
+            holds: Arc::new(holds),
             writer: Mutex::new(PackWriter::new(seed, pack_bytes_max)),
             tail: Mutex::new(tail),
+            checkpoint_lsn: AtomicU64::new(base.as_ref().map_or(0, |base| base.lsn.0)),
+            base,
+            checkpointing: Mutex::new(()),
+            unique,
             queue: CommitQueue::default(),
             cache: BlockCache::new(cache_bytes_max),
             has_folders: Mutex::new(false),
@@ -122,10 +141,10 @@ impl Store {
         if let Some(block) = inline(cid).or_else(|| self.cache.get(cid)) {
             return Ok(Some(block));
         }
-        if self.packs.find(cid).is_none() {
-            self.refresh()?;
-        }
-        let found = self.read_block(cid)?;
+        let found = match self.packs.try_read_block(cid) {
+            Some(block) => Some(block),
+            None => self.read_anew(cid)?,
+        };
         if let Some(block) = &found {
             self.cache.insert(block);
         }
@@ -141,27 +160,61 @@ impl Store {
         read::get_many(self, cids)
     }
 
-    /// Returns whether a block is here, without reading it.
+    /// Takes a hold: what can be read now stays readable for as long as it lives, whatever is
+    /// collected meanwhile, and what is put under it is there when a commit under it is made.
+    ///
+    /// # Errors
+    /// When the log cannot be read, or the lease cannot be written although the folder takes
+    /// writes.
+    pub fn hold(&self) -> Result<Hold, StoreError> {
+        self.check_open()?;
+        self.holds.take(|| {
+            let mut tail = lock(&self.tail);
+            self.parts().follow(&mut tail)?;
+            Ok(tail.last())
+        })
+    }
+
+    /// Remembers blocks that are here already as if they had been put under `hold`: a commit under
+    /// it finds them where it refers to them. Returns those that are not here.
+    ///
+    /// # Errors
+    /// As [`Self::has`].
+    pub fn keep(&self, hold: &Hold, cids: &[Cid]) -> Result<Vec<Cid>, StoreError> {
+        self.check_open()?;
+        self.check_hold(hold);
+        hold.remember(cids.iter().filter(|cid| !is_inline(cid)).copied());
+        let mut missing = Vec::new();
+        for cid in cids {
+            if !self.has(cid)? {
+                missing.push(*cid);
+            }
+        }
+        Ok(missing)
+    }
+
+    /// Returns whether a block is here, without reading it: for good only if it is kept alive, or
+    /// was put or kept under a hold.
     ///
     /// # Errors
     /// When the log or a pack cannot be read.
     pub fn has(&self, cid: &Cid) -> Result<bool, StoreError> {
         self.check_open()?;
-        if is_inline(cid) || self.packs.find(cid).is_some() {
+        if is_inline(cid) || self.packs.find(cid)?.is_some() {
             return Ok(true);
         }
         self.refresh()?;
-        Ok(self.packs.find(cid).is_some())
+        Ok(self.packs.find(cid)?.is_some() || !self.packs.find_kept(cid)?.is_empty())
     }
 
     /// Writes the blocks that are not here yet. This process sees them at once; they are durable,
-    /// and there for others, after the next [`Self::commit`].
+    /// and there for others, after the next [`Self::commit`] under the same hold.
     ///
     /// # Errors
     /// `ReadOnly`, `NoSpace` or `Poisoned` when the disk refuses; nothing that was committed is
     /// touched, and calling again is safe.
-    pub fn put(&self, blocks: &[Block]) -> Result<PutReport, StoreError> {
-        self.put_where(blocks, |cid| Ok(self.packs.find(cid).is_some()))
+    pub fn put(&self, hold: &Hold, blocks: &[Block]) -> Result<PutReport, StoreError> {
+        self.put_where(hold, blocks, |cid| Ok(self.packs.find(cid)?.is_some()))
     }
 
     /// Writes the blocks that are not here, or whose copies here are damaged: the way to repair a
@@ -169,8 +222,8 @@ impl Store {
     ///
     /// # Errors
     /// As [`Self::put`].
-    pub fn restore(&self, blocks: &[Block]) -> Result<PutReport, StoreError> {
-        self.put_where(blocks, |cid| match self.packs.read_block(cid) {
+    pub fn restore(&self, hold: &Hold, blocks: &[Block]) -> Result<PutReport, StoreError> {
+        self.put_where(hold, blocks, |cid| match self.packs.read_counted(cid) {
             Ok(found) => Ok(found.is_some()),
             Err(StoreError::Corrupt { .. }) => Ok(false),
             Err(error) if error.is_absence() => Ok(false),
@@ -180,10 +233,14 @@ impl Store {
 
     fn put_where(
         &self,
+        hold: &Hold,
         blocks: &[Block],
         is_here: impl Fn(&Cid) -> Result<bool, StoreError>,
     ) -> Result<PutReport, StoreError> {
         self.check_open()?;
+        self.check_hold(hold);
+        // Before it is looked for them: what is retired from then on is noticed by the commit.
+        hold.remember(blocks.iter().map(|block| *block.cid()).filter(|cid| !is_inline(cid)));
         self.refresh()?;
         let refresh = || self.refresh();
         let mut writer = lock(&self.writer);
@@ -212,16 +269,26 @@ impl Store {
     /// # Errors
     /// `Behind` when the log has records after the one in `expect`; else what [`CommitError`]
     /// says of failures: the commit may still turn up.
-    pub fn commit(&self, records: Vec<Payload>, expect: Expect) -> Result<Lsn, CommitError> {
+    pub fn commit(
+        &self,
+        hold: &Hold,
+        records: Vec<Payload>,
+        expect: Expect,
+    ) -> Result<Lsn, CommitError> {
         self.check_open()?;
+        self.check_hold(hold);
         self.make_folders()?;
-        let parts = Parts {
+        self.queue.commit(&self.parts(), hold, records, expect)
+    }
+
+    pub(crate) fn parts(&self) -> Parts<'_> {
+        Parts {
             folder: &self.log_folder,
             tail: &self.tail,
             packs: &self.packs,
+            holds: &self.holds,
             writer: &self.writer,
-        };
-        self.queue.commit(&parts, records, expect)
+        }
     }
 
     /// Returns the committed records after `lsn`, of all processes.
@@ -233,7 +300,7 @@ impl Store {
         self.check_open()?;
         let last = {
             let mut tail = lock(&self.tail);
-            self.follow(&mut tail)?;
+            self.parts().follow(&mut tail)?;
             if let Some(recent) = tail.recent_after(lsn) {
                 return Ok(recent);
             }
@@ -249,17 +316,74 @@ impl Store {
     pub fn last_lsn(&self) -> Result<Lsn, StoreError> {
         self.check_open()?;
         let mut tail = lock(&self.tail);
-        self.follow(&mut tail)?;
+        self.parts().follow(&mut tail)?;
         Ok(tail.visible())
     }
 
-    /// Reads everything and holds it against its checksums. Nothing is changed.
+    /// Holds what is on the disk against its checksums, as much of it as `level` says. Nothing is
+    /// changed.
     ///
     /// # Errors
     /// When a file cannot be read at all; damage is in the report.
-    pub fn fsck(&self, progress: &mut dyn FnMut(FsckProgress)) -> Result<FsckReport, StoreError> {
+    pub fn fsck(
+        &self,
+        level: FsckLevel,
+        progress: &mut dyn FnMut(FsckProgress),
+    ) -> Result<FsckReport, StoreError> {
+        // What is retired from now on stays until it was read.
+        let _hold = self.hold()?;
+        fsck::check(&self.log_folder, &self.root.join("packs"), level, progress)
+    }
+
+    /// Covers the sealed packs by few indexes of many packs, so that the lake opens and finds
+    /// blocks fast with any number of packs. What is covered already is left alone, for the most
+    /// part. Calling it at any time, from several processes too, is safe: readers go on.
+    ///
+    /// # Errors
+    /// `ReadOnly` or `NoSpace` when the disk refuses; the lake is as good as before then.
+    pub fn index_packs(
+        &self,
+        progress: &mut dyn FnMut(IndexProgress),
+    ) -> Result<IndexReport, StoreError> {
         self.check_open()?;
-        fsck::check(&self.log_folder, &self.root.join("packs"), progress)
+        self.make_folders()?;
+        let refresh = || {
+            self.refresh()?;
+            // A pack that the writer is beginning is in the folder before it is known.
+            let _no_new_pack = lock(&self.writer);
+            self.packs.load_all()
+        };
+        self.packs.index_packs(&refresh, progress)
+    }
+
+    /// Returns the leases of other live processes: the names of their files in `leases/`, and the
+    /// record of the oldest hold of each; `None` where a process has none.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn leases_elsewhere(&self) -> Result<Vec<(String, Option<Lsn>)>, StoreError> {
+        let leases = self.holds.leases_elsewhere(false)?.into_iter();
+        Ok(leases.map(|(name, lsn)| (name, (lsn != NOTHING_HELD).then_some(Lsn(lsn)))).collect())
+    }
+
+    /// Collects garbage: retires packs in which little or nothing is live, after copying what is,
+    /// and removes their files, and those of packs retired earlier, as far as no other hold, here
+    /// or elsewhere, is older. `hold` itself keeps none of them. `alive` has marked what the
+    /// records up to the hold's keep alive; it sees what is committed meanwhile.
+    ///
+    /// # Errors
+    /// Those of `alive`; `ReadOnly`, `NoSpace` and other refusals of the disk. Nothing is lost
+    /// then, and the next run goes on.
+    pub fn gc<L: Liveness>(
+        &self,
+        hold: &Hold,
+        alive: &mut L,
+        options: GcOptions,
+        progress: &mut dyn FnMut(GcProgress),
+    ) -> Result<GcReport, L::Error> {
+        self.check_open()?;
+        self.check_hold(hold);
+        gc::collect(self, hold, alive, options, progress)
     }
 
     /// Returns figures about the store as this process knows it.
@@ -272,9 +396,11 @@ impl Store {
         StoreStats {
             packs_sealed: packs.sealed,
             packs_open: packs.open,
+            packs_covered: packs.covered,
             blocks: packs.blocks,
             bytes: packs.bytes,
             commits_waiting: self.queue.unanswered(),
+            checkpoint_lsn: Lsn(self.checkpoint_lsn.load(Ordering::SeqCst)),
             log: log::stats(&self.log_folder, records, last_lsn),
             cache: self.cache.stats(),
         }
@@ -299,18 +425,30 @@ impl Store {
         lock(&self.writer).close()
     }
 
-    fn check_open(&self) -> Result<(), StoreError> {
+    pub(crate) fn check_open(&self) -> Result<(), StoreError> {
         if self.is_closed.load(Ordering::SeqCst) { Err(StoreError::Closed) } else { Ok(()) }
     }
 
+    fn check_hold(&self, hold: &Hold) {
+        assert!(hold.is_of(&self.holds), "the hold was taken from another store");
+    }
+
     /// Makes sure of the lake's folders before this process writes to them for the first time.
-    fn make_folders(&self) -> Result<(), StoreError> {
+    pub(crate) fn make_folders(&self) -> Result<(), StoreError> {
         let mut has_folders = lock(&self.has_folders);
         if !*has_folders {
             settings::create_folders(self.disk.as_ref(), &self.root)?;
             *has_folders = true;
         }
         Ok(())
+    }
+
+    /// Reads a block that was not found, or not as it should be, at first sight.
+    fn read_anew(&self, cid: &Cid) -> Result<Option<Block>, StoreError> {
+        if self.packs.find(cid)?.is_none() {
+            self.refresh()?;
+        }
+        self.read_block(cid)
     }
 
     /// Reads a block from the packs. Where that fails another process may have brought a good copy
@@ -324,15 +462,7 @@ impl Store {
 
     /// Reads what other processes committed, and gets to know their blocks.
     fn refresh(&self) -> Result<(), StoreError> {
-        self.follow(&mut lock(&self.tail))?;
-        self.packs.catch_up()
-    }
-
-    /// Reads on in the log. What it says of packs is noted before anybody can see the records.
-    fn follow(&self, tail: &mut Tail) -> Result<(), StoreError> {
-        let followed = tail.follow(&self.log_folder, false);
-        self.packs.announce(&tail.take_extents());
-        followed
+        self.parts().refresh()
     }
 }
 

@@ -56,11 +56,19 @@ pub(super) fn check(files: &[File]) -> Vec<Finding> {
             findings.extend(check_reasons(file));
         } else if file.path == "Cargo.lock" {
             findings.extend(check_versions(file));
-        } else if let Some(folder) = file.path.strip_suffix("/Cargo.toml") {
+        } else if let Some(folder) = file.path.strip_suffix("/Cargo.toml")
+            && !is_apart(file)
+        {
             findings.extend(check_manifest(file, folder));
         }
     }
     findings
+}
+
+/// Whether it is the manifest of a project of its own, with a lock file of its own: what that names
+/// never enters the graph of the workspace. Only benchmarks may be that.
+pub(super) fn is_apart(file: &File) -> bool {
+    file.path.starts_with("bench/") && file.text.lines().any(|line| line == "[workspace]")
 }
 
 fn check_manifest(file: &File, folder: &str) -> Vec<Finding> {
@@ -177,6 +185,10 @@ mod tests {
         assert_eq!(found("crates/store/Cargo.toml", text).len(), 1);
         assert_eq!(found("xtask/Cargo.toml", "[dependencies]\na.workspace = true\n").len(), 1);
         assert_eq!(found("crates/new/Cargo.toml", "").len(), 1);
+        assert_eq!(found("bench/new/Cargo.toml", "").len(), 1);
+        let apart = "[workspace]\n[dependencies]\nrival = \"1\"\n";
+        assert_eq!(found("bench/new/Cargo.toml", apart).len(), 0);
+        assert_eq!(found("crates/new/Cargo.toml", apart).len(), 1);
     }
 
     #[test]

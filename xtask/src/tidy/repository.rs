@@ -1,6 +1,7 @@
 //! The checkout as a whole: licences are there and named, and every fixture is used.
 
 use super::Finding;
+use super::floors::is_apart;
 use super::tree::File;
 
 /// The licences, either of which a user may choose.
@@ -26,6 +27,7 @@ pub(super) fn check(files: &[File]) -> Vec<Finding> {
 fn check_licence(file: &File) -> Option<Finding> {
     let wanted = match file.path.as_str() {
         "Cargo.toml" => LICENCE,
+        _ if is_apart(file) => LICENCE,
         path if path.ends_with("/Cargo.toml") => LICENCE_INHERITED,
         _ => return None,
     };

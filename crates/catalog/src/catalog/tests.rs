@@ -9,6 +9,7 @@ use crate::limits::CLOCK_AHEAD_MS_MAX;
 use crate::samples::{cbor_cid, key, name};
 
 mod programs;
+mod states;
 
 /// Drafts, signs and applies `changes` on `catalog`.
 fn write(catalog: &mut Catalog, author: u8, now_ms: u64, changes: Vec<Change>) -> SignedDelta {

@@ -2,31 +2,51 @@
 
 use std::process::ExitCode;
 
-use cidlake::{Error, FsckReport, Open};
+use cidlake::{Error, FsckLevel, FsckReport, Lake, Open, Repaired};
 
 use super::Context;
 use crate::exit;
 use crate::output::{self, Align, Layout, bytes, object, plural};
 use crate::wire::FsckWire;
 
-/// Check every block, record, signature and link of the lake
+/// Check records, signatures, packs and links of the lake, with --full every block
 ///
-/// Ends with 0 for a lake that is whole and with 4 for one that is damaged; the answer lists all
-/// damage. As rows (CSV, Markdown, Arrow, Parquet) it is that list.
+/// Without --full it is looked whether everything is there that something refers to; data that
+/// rotted in its place is found by --full alone, which reads the whole lake. Ends with 0 for a
+/// lake that is whole and with 4 for one that is damaged; the answer lists all damage. As rows
+/// (CSV, Markdown, Arrow, Parquet) it is that list.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   cidlake fsck
+  cidlake fsck --full
+  cidlake fsck --repair             # keep a copy of the folder first
   cidlake fsck --format json | jq .damage")]
-pub(crate) struct FsckArgs {}
+pub(crate) struct FsckArgs {
+    /// Read every block and compare it with its CID
+    #[arg(long)]
+    full: bool,
+    /// Save what is whole of a damaged log, and rebuild indexes, before checking; also of a lake
+    /// that does not open
+    #[arg(long)]
+    repair: bool,
+}
 
-pub(super) async fn run(context: &Context, FsckArgs {}: &FsckArgs) -> Result<ExitCode, Error> {
+pub(super) async fn run(context: &Context, args: &FsckArgs) -> Result<ExitCode, Error> {
     let output = context.output()?;
-    let lake = context.open(Open::Existing).await?;
     let meter = context.meter("");
-    let report = lake.fsck(meter.listener()).await?;
+    let repaired = match args.repair {
+        true => Some(Lake::repair(context.settings()?, meter.listener()).await?),
+        false => None,
+    };
+    let lake = context.open(Open::Existing).await?;
+    let level = if args.full { FsckLevel::Full } else { FsckLevel::Quick };
+    let report = lake.fsck(level, meter.listener()).await?;
     drop(meter);
-    let wire = FsckWire::from(&report);
+    if let Some(repaired) = &repaired {
+        say_repaired(context, repaired);
+    }
+    let wire = FsckWire::new(&report, repaired.as_ref());
     object(&output, &wire, &wire.damage, || people(&report))?;
     if wire.success {
         return Ok(ExitCode::SUCCESS);
@@ -42,6 +62,19 @@ pub(super) async fn run(context: &Context, FsckArgs {}: &FsckArgs) -> Result<Exi
     Ok(ExitCode::from(exit::CORRUPT))
 }
 
+/// Says on standard error what a repair saved and what is lost.
+fn say_repaired(context: &Context, repaired: &Repaired) {
+    if repaired.changed.is_empty() && repaired.lost.is_empty() {
+        context.say("there was nothing to repair");
+    }
+    for line in &repaired.changed {
+        context.say(&format!("repaired: {line}"));
+    }
+    for line in &repaired.lost {
+        context.say(&format!("lost: {line}"));
+    }
+}
+
 fn people(report: &FsckReport) -> String {
     let checked = format!(
         "{} in {} ({}), {}, {}, {}",
@@ -53,7 +86,8 @@ fn people(report: &FsckReport) -> String {
         plural(report.datasets, "whole dataset"),
     );
     if report.damage.is_empty() {
-        return format!("the lake is whole: {checked}\n");
+        let unread = if report.full { "" } else { "\nblocks were not read: --full does that" };
+        return format!("the lake is whole: {checked}{unread}\n");
     }
     let mut layout = Layout::new([
         ("what", Align::Left),

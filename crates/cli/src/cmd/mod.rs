@@ -10,17 +10,24 @@ pub(crate) mod completions;
 pub(crate) mod dag;
 pub(crate) mod datasets;
 pub(crate) mod demo;
+pub(crate) mod doctor;
 pub(crate) mod drop;
+pub(crate) mod expire;
 pub(crate) mod export;
 pub(crate) mod fsck;
+pub(crate) mod gc;
 pub(crate) mod get;
 pub(crate) mod import;
 pub(crate) mod ls;
+pub(crate) mod maintain;
 pub(crate) mod mcp;
+pub(crate) mod pin;
+pub(crate) mod pins;
 pub(crate) mod rename;
 pub(crate) mod show;
 pub(crate) mod sql;
 pub(crate) mod store;
+pub(crate) mod unpin;
 
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
@@ -52,7 +59,14 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Error> {
         Command::Ls(args) => ls::run(&context, &args).await?,
         Command::Export(args) => export::run(&context, args).await?,
         Command::Import(args) => import::run(&context, args).await?,
+        Command::Pin(args) => pin::run(&context, args).await?,
+        Command::Unpin(args) => unpin::run(&context, &args).await?,
+        Command::Pins(args) => pins::run(&context, &args).await?,
+        Command::Expire(args) => expire::run(&context, &args).await?,
+        Command::Gc(args) => return gc::run(&context, &args).await,
         Command::Fsck(args) => return fsck::run(&context, &args).await,
+        Command::Doctor(args) => return doctor::run(&context, &args).await,
+        Command::Maintain(args) => return maintain::run(&context, &args).await,
         Command::Mcp(args) => mcp::run(&context, args).await?,
         Command::Demo(args) => return demo::run(&context, &args).await,
         Command::Completions(args) => completions::run(&args)?,
@@ -76,6 +90,12 @@ impl Context {
         let lake = more.lake.or_else(|| self.global.lake.clone());
         let settings = Settings::load(Overrides { lake, ..more })?;
         Lake::open(settings, open).await
+    }
+
+    /// Returns the settings of a lake that may not open.
+    pub(crate) fn settings(&self) -> Result<Settings, Error> {
+        let lake = self.global.lake.clone();
+        Settings::load(Overrides { lake, ..Overrides::default() })
     }
 
     /// Decides on the form of the answer; done before any work.

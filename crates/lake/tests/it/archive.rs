@@ -1,6 +1,6 @@
 //! CAR archives between lakes.
 
-use cidlake::{ErrorKind, StoreRequest, no_progress};
+use cidlake::{ErrorKind, FsckLevel, StoreRequest, no_progress};
 
 use crate::{Place, get, named, run, store};
 
@@ -22,7 +22,7 @@ fn a_dataset_travels_in_a_car() {
         assert_eq!(get(&other, "mine").await.unwrap(), "1;2");
         assert_eq!(get(&other, &stored.cid.to_string()).await.unwrap(), "1;2");
         assert_eq!(get(&other, "mine~1").await.unwrap_err().kind(), ErrorKind::NotFound);
-        assert!(other.fsck(no_progress()).await.unwrap().damage.is_empty());
+        assert!(other.fsck(FsckLevel::Full, no_progress()).await.unwrap().damage.is_empty());
         let again = other.import(car, Some("mine".into()), no_progress()).await.unwrap();
         assert_eq!(again.new_bytes, 0);
 

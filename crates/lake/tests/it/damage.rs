@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use cidlake::{ErrorKind, Lake, Open, no_progress};
+use cidlake::{ErrorKind, FsckLevel, Lake, Open, no_progress};
 
 use crate::{Place, get, run, store};
 
@@ -42,7 +42,7 @@ fn a_flipped_bit_is_reported_and_never_read() {
                     reported += 1;
                 }
             }
-            let report = lake.fsck(no_progress()).await.unwrap();
+            let report = lake.fsck(FsckLevel::Full, no_progress()).await.unwrap();
             assert!(!report.damage.is_empty(), "byte {at} escaped fsck");
         }
         assert!(reported > 0);

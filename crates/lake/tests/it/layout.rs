@@ -7,7 +7,8 @@ use std::sync::Arc;
 use cidlake::arrow::array::{ArrayRef, Int64Array, StringArray};
 use cidlake::arrow::record_batch::RecordBatch;
 use cidlake::{
-    BatchSource, ErrorKind, GetOptions, Lake, LeafKind, Source, StoreRequest, Stored, no_progress,
+    BatchSource, ErrorKind, FsckLevel, GetOptions, Lake, LeafKind, Source, StoreRequest, Stored,
+    no_progress,
 };
 
 use crate::{Place, run, sql};
@@ -73,7 +74,7 @@ fn a_column_more_or_less_moves_no_row_group() {
         assert!(small * 4 < narrower.bytes, "{small} of {}", narrower.bytes);
         assert!((narrower.new_bytes - small) * 20 < narrower.bytes, "{}", narrower.new_bytes);
         assert_eq!(lengths(dag), before);
-        assert!(lake.fsck(no_progress()).await.unwrap().damage.is_empty());
+        assert!(lake.fsck(FsckLevel::Full, no_progress()).await.unwrap().damage.is_empty());
     });
 }
 

@@ -3,6 +3,7 @@
 mod archive;
 mod damage;
 mod files;
+mod keeping;
 mod layout;
 mod sharing;
 mod tables;

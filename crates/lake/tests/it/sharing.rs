@@ -1,7 +1,7 @@
 //! Several openers of one lake at once see one another's commits and lose nothing.
 
 use crate::{Place, get, named, run, store};
-use cidlake::{StoreRequest, no_progress};
+use cidlake::{FsckLevel, StoreRequest, no_progress};
 
 #[test]
 fn two_openers_follow_each_other() {
@@ -35,7 +35,7 @@ fn appends_from_many_tasks_and_openers_all_arrive() {
             get(&lakes[0], "t").await.unwrap().split(';').map(|n| n.parse().unwrap()).collect();
         rows.sort_unstable();
         assert_eq!(rows, (0..=20).collect::<Vec<u32>>());
-        assert!(lakes[1].fsck(no_progress()).await.unwrap().damage.is_empty());
+        assert!(lakes[1].fsck(FsckLevel::Full, no_progress()).await.unwrap().damage.is_empty());
         assert_eq!(lakes[1].health().await.unwrap().catalog_heads, 1);
     });
 }

@@ -1,6 +1,6 @@
 //! Tables in and out: identity, columns, filters, SQL, and what is refused.
 
-use cidlake::{ErrorKind, GetOptions, SqlOptions, StoreRequest, no_progress};
+use cidlake::{ErrorKind, FsckLevel, GetOptions, SqlOptions, StoreRequest, no_progress};
 
 use crate::{Place, csv, get, metadata, named, run, sql, store, text};
 
@@ -185,7 +185,7 @@ fn a_store_that_fails_leaves_nothing_listed() {
         let request =
             StoreRequest { sources: csv(""), name: Some("empty".into()), ..Default::default() };
         assert!(lake.store(request, no_progress()).await.is_err());
-        assert!(lake.fsck(no_progress()).await.unwrap().damage.is_empty());
+        assert!(lake.fsck(FsckLevel::Full, no_progress()).await.unwrap().damage.is_empty());
     });
 }
 

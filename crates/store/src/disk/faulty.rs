@@ -31,6 +31,8 @@ struct State {
     fail_from: Option<u64>,
     fail_at: Option<u64>,
     fail_sync_at: Option<u64>,
+    short_read_at: Option<u64>,
+    kind: Option<io::ErrorKind>,
     space_bytes: Option<u64>,
     read_only: bool,
     flip: Option<Flip>,
@@ -41,6 +43,12 @@ struct Flip {
     name_part: String,
     offset: u64,
     bit: u8,
+}
+
+impl State {
+    fn error(&self, message: String) -> io::Error {
+        io::Error::new(self.kind.unwrap_or(io::ErrorKind::Other), message)
+    }
 }
 
 impl Faults {
@@ -57,6 +65,16 @@ impl Faults {
     /// Lets the one file sync number `sync` fail, counted from 0.
     pub fn fail_sync_at(&self, sync: u64) {
         lock(&self.state).fail_sync_at = Some(sync);
+    }
+
+    /// Lets operation number `operation`, if it is a read, return half of what there is.
+    pub fn short_read_at(&self, operation: u64) {
+        lock(&self.state).short_read_at = Some(operation);
+    }
+
+    /// Says which error operations that are made to fail return.
+    pub fn set_kind(&self, kind: io::ErrorKind) {
+        lock(&self.state).kind = Some(kind);
     }
 
     /// Leaves room for `bytes` more bytes of writing; `None` ends the shortage.
@@ -98,9 +116,19 @@ impl Faults {
         let number = state.operations;
         state.operations += 1;
         if state.fail_from.is_some_and(|from| number >= from) || state.fail_at == Some(number) {
-            return Err(io::Error::other(format!("operation {number} was made to fail")));
+            return Err(state.error(format!("operation {number} was made to fail")));
         }
         Ok(())
+    }
+
+    /// Counts a read; returns whether it is to be short.
+    fn step_read(&self) -> io::Result<bool> {
+        let is_short = {
+            let state = lock(&self.state);
+            state.short_read_at == Some(state.operations)
+        };
+        self.step()?;
+        Ok(is_short)
     }
 
     fn step_change(&self) -> io::Result<()> {
@@ -116,7 +144,7 @@ impl Faults {
         let number = state.syncs;
         state.syncs += 1;
         if state.fail_sync_at == Some(number) {
-            return Err(io::Error::other(format!("sync {number} was made to fail")));
+            return Err(state.error(format!("sync {number} was made to fail")));
         }
         Ok(())
     }
@@ -209,7 +237,7 @@ impl DiskFile for FaultyFile {
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        self.faults.step()?;
+        let is_short = self.faults.step_read()?;
         let read = self.inner.read_at(offset, buffer)?;
         if let Some(flip) = self.faults.flip_for(&self.path)
             && let Some(at) = flip.offset.checked_sub(offset)
@@ -217,7 +245,7 @@ impl DiskFile for FaultyFile {
         {
             *byte ^= 1 << flip.bit;
         }
-        Ok(read)
+        Ok(if is_short { read / 2 } else { read })
     }
 
     fn write_at(&self, offset: u64, data: &[u8]) -> io::Result<()> {
@@ -253,5 +281,10 @@ impl DiskFile for FaultyFile {
 
     fn unlock(&self) -> io::Result<()> {
         self.inner.unlock()
+    }
+
+    fn has_name(&self) -> io::Result<bool> {
+        self.faults.step()?;
+        self.inner.has_name()
     }
 }

@@ -127,6 +127,17 @@ impl DiskFile for RealFile {
     fn unlock(&self) -> io::Result<()> {
         self.file.unlock()
     }
+
+    #[cfg(unix)]
+    fn has_name(&self) -> io::Result<bool> {
+        Ok(std::os::unix::fs::MetadataExt::nlink(&self.file.metadata()?) > 0)
+    }
+
+    /// An open file keeps its name here.
+    #[cfg(not(unix))]
+    fn has_name(&self) -> io::Result<bool> {
+        Ok(true)
+    }
 }
 
 #[cfg(unix)]

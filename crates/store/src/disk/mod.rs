@@ -107,14 +107,47 @@ pub trait DiskFile: Send + Sync + Debug {
     /// # Errors
     /// Whatever the operating system refuses.
     fn unlock(&self) -> io::Result<()>;
+    /// Returns whether the file is sure to have a name still: whoever keeps it open would not
+    /// notice that it was removed or replaced. A disk that cannot tell says no.
+    ///
+    /// # Errors
+    /// Whatever the operating system refuses.
+    fn has_name(&self) -> io::Result<bool> {
+        Ok(false)
+    }
 }
+
+/// How often a file may give nothing although its size says that there is more.
+const EMPTY_READS_MAX: u32 = 3;
 
 /// Reads `len` bytes at `offset`, fewer where the file ends.
 pub(crate) fn read_vec(file: &dyn DiskFile, offset: u64, len: usize) -> io::Result<Vec<u8>> {
     let mut buffer = vec![0; len];
-    let read = file.read_at(offset, &mut buffer)?;
+    let read = read_full(file, offset, &mut buffer)?;
     buffer.truncate(read);
     Ok(buffer)
+}
+
+/// Reads at `offset` until `buffer` is full or the file ends, and makes sure that it is the end:
+/// whoever takes a short read for the end of the log would write over what stands behind it.
+pub(crate) fn read_full(file: &dyn DiskFile, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut done = 0;
+    let mut empty_reads = 0;
+    while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
+        let at = offset.saturating_add(done as u64);
+        let wanted = rest.len();
+        let read = file.read_at(at, rest)?;
+        done += read;
+        if read == wanted || at.saturating_add(read as u64) >= file.size()? {
+            break;
+        }
+        // The file may also have grown since it was read.
+        empty_reads = if read == 0 { empty_reads + 1 } else { 0 };
+        if empty_reads == EMPTY_READS_MAX {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    Ok(done)
 }
 
 #[cfg(test)]

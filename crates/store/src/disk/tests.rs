@@ -43,11 +43,17 @@ fn check_disk(disk: &dyn Disk, root: &Path) {
     assert!(disk.open(&path, OpenMode::Read).unwrap().write_at(0, b"x").is_err());
 
     disk.rename(&path, &folder.join("other")).unwrap();
+    assert!(file.has_name().unwrap());
     assert_eq!(disk.list(&folder).unwrap(), ["other"]);
     assert_eq!(file.size().unwrap(), 4);
     disk.remove(&folder.join("other")).unwrap();
     assert_eq!(disk.list(&folder).unwrap(), [""; 0]);
     assert_eq!(file.size().unwrap(), 4);
+    assert!(!file.has_name().unwrap());
+    let replaced = disk.open(&path, OpenMode::CreateNew).unwrap();
+    disk.open(&folder.join("new"), OpenMode::CreateNew).unwrap();
+    disk.rename(&folder.join("new"), &path).unwrap();
+    assert!(!replaced.has_name().unwrap());
     assert_eq!(disk.list(&root.join("c")).unwrap_err().kind(), io::ErrorKind::NotFound);
 }
 
@@ -88,6 +94,68 @@ fn what_was_synced_survives_and_of_the_rest_any_part_may() {
     assert!(has([[1; 512], [2; 512]].concat()) && has([[2; 512], [1; 512]].concat()));
     assert!(contents.len() > 10, "tears within sectors happen, too");
     assert_eq!(names.len(), 2);
+}
+
+#[test]
+fn a_sector_lost_at_the_end_leaves_nothing_or_zeros_or_anything() {
+    let mut seen = [false; 4];
+    for seed in 0..400 {
+        let disk = MemDisk::new();
+        disk.create_dir("/".as_ref()).unwrap();
+        let file = disk.open("/file".as_ref(), OpenMode::CreateNew).unwrap();
+        file.write_at(0, &[1; 512]).unwrap();
+        file.sync_data().unwrap();
+        disk.sync_dir("/".as_ref()).unwrap();
+        file.write_at(512, &[2; 512]).unwrap();
+        disk.crash(seed);
+        let content = disk.content("/file".as_ref()).unwrap();
+        assert_eq!(content[..512], [1; 512]);
+        match &content[512..] {
+            [] => seen[0] = true,
+            tail if tail == [0; 512] => seen[1] = true,
+            tail if tail == [2; 512] => seen[2] = true,
+            tail if tail.len() == 512 => seen[3] = true,
+            _torn => {}
+        }
+    }
+    assert_eq!(seen, [true; 4]);
+}
+
+#[test]
+fn what_is_in_a_lost_folder_is_lost_and_does_not_come_back() {
+    let lost = (0..20).filter(|seed| {
+        let disk = MemDisk::new();
+        disk.create_dir("/f".as_ref()).unwrap();
+        disk.open("/f/file".as_ref(), OpenMode::CreateNew).unwrap();
+        disk.sync_dir("/f".as_ref()).unwrap();
+        disk.crash(*seed);
+        if disk.list("/f".as_ref()).is_ok() {
+            return false;
+        }
+        assert!(disk.open("/f/file".as_ref(), OpenMode::Read).is_err());
+        disk.create_dir("/f".as_ref()).unwrap();
+        disk.list("/f".as_ref()).unwrap().is_empty()
+    });
+    assert!((1..20).contains(&lost.count()));
+}
+
+#[test]
+fn a_removed_file_may_come_back_and_a_new_name_may_be_the_old_one() {
+    let mut seen = std::collections::BTreeSet::new();
+    for seed in 0..50 {
+        let disk = MemDisk::new();
+        disk.create_dir("/".as_ref()).unwrap();
+        for name in ["/gone", "/old"] {
+            disk.open(name.as_ref(), OpenMode::CreateNew).unwrap();
+        }
+        disk.sync_dir("/".as_ref()).unwrap();
+        disk.remove("/gone".as_ref()).unwrap();
+        disk.rename("/old".as_ref(), "/new".as_ref()).unwrap();
+        disk.crash(seed);
+        seen.insert(disk.list("/".as_ref()).unwrap());
+    }
+    let all = [vec!["gone", "new"], vec!["gone", "old"], vec!["new"], vec!["old"]];
+    assert!(seen.iter().eq(all.iter()), "{seen:?}");
 }
 
 #[test]
@@ -146,6 +214,14 @@ fn faults_come_when_they_are_due() {
     faults.set_read_only(true);
     let refused = file.write_at(0, b"x").unwrap_err();
     assert_eq!(refused.kind(), io::ErrorKind::ReadOnlyFilesystem);
+    faults.set_kind(io::ErrorKind::StorageFull);
+    faults.fail_at(faults.operations());
+    assert_eq!(file.size().unwrap_err().kind(), io::ErrorKind::StorageFull);
+    faults.short_read_at(faults.operations());
+    assert_eq!(file.read_at(1, &mut [0; 9]).unwrap(), 2);
+    assert_eq!(file.read_at(1, &mut [0; 9]).unwrap(), 4);
+    faults.short_read_at(faults.operations());
+    assert_eq!(read_vec(file.as_ref(), 0, 9).unwrap(), b"accde");
     faults.fail_from(faults.operations() + 1);
     assert!(file.size().is_ok());
     assert!(file.size().is_err());

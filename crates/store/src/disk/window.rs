@@ -4,7 +4,7 @@
 
 use std::io;
 
-use super::{DiskFile, read_vec};
+use super::DiskFile;
 
 /// Part of a file held in memory.
 #[derive(Debug)]
@@ -24,14 +24,23 @@ impl<'a> Window<'a> {
     /// Returns up to `len` bytes at `offset`; fewer only where the file ends.
     pub(crate) fn at(&mut self, offset: u64, len: usize) -> io::Result<&[u8]> {
         if self.held(offset, len).is_none() {
-            self.buffer = read_vec(self.file, offset, len.max(self.read_bytes))?;
-            self.start = offset;
+            self.fill(offset, len.max(self.read_bytes))?;
         }
         let end = self.buffer.len().min(len);
         Ok(match self.held(offset, len) {
             Some(range) => self.buffer.get(range).unwrap_or_default(),
             None => self.buffer.get(..end).unwrap_or_default(),
         })
+    }
+
+    /// Reads `len` bytes at `offset` in place of what is held.
+    fn fill(&mut self, offset: u64, len: usize) -> io::Result<()> {
+        self.start = offset;
+        self.buffer.resize(len, 0);
+        let read = self.file.read_at(offset, &mut self.buffer);
+        // After an error nothing is held.
+        self.buffer.truncate(*read.as_ref().unwrap_or(&0));
+        read.map(drop)
     }
 
     fn held(&self, offset: u64, len: usize) -> Option<std::ops::Range<usize>> {

@@ -4,23 +4,37 @@
 //! `writer` appends under the lock, `recovery` replaces a damaged tail. What the records mean is
 //! not known here, apart from the extents of packs that they make valid.
 
+mod checkpoint;
+mod encode;
+mod listing;
+mod quick;
 mod reader;
 mod record;
 mod recovery;
+mod repair;
+mod resume;
+mod salvage;
 mod segment;
+mod walk;
 mod writer;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 pub use self::record::Payload;
+pub use self::salvage::LostRecords;
 
-pub(crate) use self::reader::{Tail, records_between, stats};
+pub(crate) use self::reader::{Retirement, Tail, records_between, stats};
 pub(crate) use self::record::{Body, Draft, Extent};
-pub(crate) use self::writer::{LogLock, append};
+pub(crate) use self::repair::rebuild;
+pub(crate) use self::resume::{
+    damaged as damaged_checkpoints, open_tail, remove_strays, write as write_checkpoint,
+};
+pub(crate) use self::salvage::{Salvage, salvage};
+pub(crate) use self::writer::{LogLock, append, mend};
 
-use crate::disk::Disk;
+use crate::disk::{Disk, DiskFile};
 use crate::error::StoreError;
 
 /// The number of a log record; 0 is before the first.
@@ -49,9 +63,15 @@ pub(crate) struct LogFolder {
     pub(crate) path: PathBuf,
     /// The size over which a segment is followed by a new one, in bytes.
     pub(crate) segment_bytes_max: u64,
+    /// The lock's file while nobody in this process has the lock, once it was opened.
+    idle_lock: Arc<Mutex<Option<Arc<dyn DiskFile>>>>,
 }
 
 impl LogFolder {
+    pub(crate) fn new(disk: Arc<dyn Disk>, path: PathBuf, segment_bytes_max: u64) -> Self {
+        Self { disk, path, segment_bytes_max, idle_lock: Arc::default() }
+    }
+
     fn segment_path(&self, name: segment::SegmentName) -> PathBuf {
         self.path.join(name.to_string())
     }

@@ -6,16 +6,19 @@
 
 use std::collections::VecDeque;
 
-use super::record::{Body, Extent, Found, MAGIC, RawRecord, Undecoded};
-use super::segment::{HEADER_BYTES, SegmentHeader, SegmentName};
-use super::writer::is_dirty;
-use super::{LogFolder, LogLock, Lsn, Record, corrupt};
-use crate::disk::{DiskFile, OpenMode, Window};
-use crate::error::StoreError;
-use crate::stats::LogStats;
+use bytes::Bytes;
 
-/// The bytes that are read at a time.
-const READ_BYTES: usize = 64 << 10;
+use super::checkpoint::Checkpoint;
+use super::listing::{list, list_settled};
+use super::record::{Body, Extent, RawRecord, Undecoded};
+use super::segment::{SegmentHeader, SegmentName};
+use super::walk::{Position, Rest, Step, Walk, open_segment};
+use super::writer::{Active, is_dirty};
+use super::{LogFolder, LogLock, Lsn, Record, corrupt};
+use crate::disk::{DiskFile, OpenMode};
+use crate::error::StoreError;
+use crate::pack::PackId;
+use crate::stats::LogStats;
 
 /// The records that are kept in memory for those who ask again and again.
 const RECENT_MAX: usize = 1024;
@@ -23,217 +26,6 @@ const RECENT_MAX: usize = 1024;
 /// How often the log is looked at again when what was seen does not fit together: a segment may
 /// be replaced, and a record written, between two looks.
 const LOOKS_MAX: u32 = 4;
-
-/// How often the folder is listed until it holds still.
-const LISTS_MAX: u32 = 8;
-
-/// How far the log was read.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Position {
-    /// The segment; none before the first is found.
-    pub(super) segment: Option<SegmentName>,
-    /// The chain value in that segment's header.
-    pub(super) carried: u32,
-    /// Where in the segment the next record will begin, in bytes.
-    pub(super) offset: u64,
-    /// The number of the last record.
-    pub(super) last: u64,
-    /// Its chain value.
-    pub(super) chain: u32,
-    /// The checksum of what it says.
-    pub(super) digest: u32,
-}
-
-impl Position {
-    /// Returns the place before the first record of a segment.
-    pub(super) fn begin(name: SegmentName, header: SegmentHeader) -> Self {
-        Self {
-            segment: Some(name),
-            carried: header.carried,
-            offset: HEADER_BYTES as u64,
-            last: name.first_lsn.saturating_sub(1),
-            chain: header.carried,
-            digest: 0,
-        }
-    }
-
-    /// Moves behind `record`.
-    pub(super) fn advance(&mut self, record: &RawRecord) {
-        self.offset += record.size();
-        self.last = record.lsn;
-        self.chain = record.chain;
-        self.digest = record.digest();
-    }
-}
-
-/// The segments in the log's folder.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Listing {
-    /// Those that count, in order: of each first record the one with the highest epoch.
-    pub(super) live: Vec<SegmentName>,
-    /// Names of drafts and of segments that were replaced.
-    pub(super) stale: Vec<String>,
-    /// The highest epoch of all.
-    pub(super) epoch_max: u64,
-}
-
-impl Listing {
-    /// Returns an epoch above that of every segment.
-    pub(super) fn next_epoch(&self, folder: &LogFolder) -> Result<u64, StoreError> {
-        let next = self.epoch_max.checked_add(1);
-        next.ok_or_else(|| corrupt(&folder.path, 0, "a segment has the last epoch that there is"))
-    }
-}
-
-/// Lists the segments.
-pub(super) fn list(folder: &LogFolder) -> Result<Listing, StoreError> {
-    let mut names = match folder.disk.list(&folder.path) {
-        Ok(names) => names,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-        Err(error) => return Err(StoreError::read(&folder.path, error)),
-    };
-    names.sort_unstable();
-    let mut listing = Listing::default();
-    for name in names {
-        let Some(segment) = SegmentName::parse(&name) else {
-            if name.ends_with(".wal.tmp") {
-                listing.stale.push(name);
-            }
-            continue;
-        };
-        listing.epoch_max = listing.epoch_max.max(segment.epoch);
-        match listing.live.last_mut().filter(|last| last.first_lsn == segment.first_lsn) {
-            Some(last) => {
-                // Sorting by name puts the lower epoch first, up to the width of its digits.
-                let (stale, live) = (segment.min(*last), segment.max(*last));
-                listing.stale.push(stale.to_string());
-                *last = live;
-            }
-            None => listing.live.push(segment),
-        }
-    }
-    Ok(listing)
-}
-
-/// Lists the segments until the folder holds still: a name that is added and one that is removed
-/// while the folder is read may both be missed.
-fn list_settled(folder: &LogFolder) -> Result<Listing, StoreError> {
-    let mut before = list(folder)?;
-    for _ in 0..LISTS_MAX {
-        let now = list(folder)?;
-        if now == before {
-            return Ok(now);
-        }
-        before = now;
-    }
-    Ok(before)
-}
-
-/// Opens a segment and reads its header.
-pub(super) fn open_segment(
-    folder: &LogFolder,
-    name: SegmentName,
-) -> Result<(Box<dyn DiskFile>, SegmentHeader), StoreError> {
-    let path = folder.segment_path(name);
-    let file =
-        folder.disk.open(&path, OpenMode::Read).map_err(|error| StoreError::read(&path, error))?;
-    let bytes = crate::disk::read_vec(file.as_ref(), 0, HEADER_BYTES)
-        .map_err(|error| StoreError::read(&path, error))?;
-    let header = SegmentHeader::parse(&bytes, name).map_err(|detail| corrupt(&path, 0, detail))?;
-    Ok((file, header))
-}
-
-/// What comes next in a segment.
-#[derive(Debug)]
-pub(super) enum Step {
-    /// The next record.
-    Record(RawRecord),
-    /// Nothing yet.
-    End,
-    /// Something unreadable, and what is wrong with it.
-    Bad(&'static str),
-}
-
-/// Walks one segment record by record.
-#[derive(Debug)]
-pub(super) struct Walk<'a> {
-    folder: &'a LogFolder,
-    name: SegmentName,
-    file: &'a dyn DiskFile,
-    window: Window<'a>,
-    pub(super) position: Position,
-}
-
-/// What stands behind the last good record of a segment.
-enum Rest {
-    Zeros,
-    Torn,
-    LaterWrite,
-}
-
-impl<'a> Walk<'a> {
-    pub(super) fn new(
-        folder: &'a LogFolder,
-        name: SegmentName,
-        file: &'a dyn DiskFile,
-        position: Position,
-    ) -> Self {
-        Self { folder, name, file, window: Window::new(file, READ_BYTES), position }
-    }
-
-    /// Reads the next record, which must follow the one before it.
-    pub(super) fn next(&mut self) -> Result<Step, StoreError> {
-        let path = self.folder.segment_path(self.name);
-        let at = self.position.offset;
-        let found = RawRecord::read(&mut self.window, at, self.name.epoch)
-            .map_err(|error| StoreError::read(&path, error))?;
-        match found {
-            Found::Nothing => Ok(Step::End),
-            Found::Bad(detail) => Ok(Step::Bad(detail)),
-            Found::Record(record) => {
-                if record.lsn != self.position.last + 1 || record.prev != self.position.chain {
-                    let detail = format!(
-                        "record {} stands where record {} should follow",
-                        record.lsn,
-                        self.position.last + 1
-                    );
-                    return Err(corrupt(&path, at, detail));
-                }
-                self.position.advance(&record);
-                Ok(Step::Record(record))
-            }
-        }
-    }
-
-    /// Looks at everything behind the position. A record there proves that the missing one was
-    /// once synced if it belongs to a later write; see [`super::record`].
-    fn rest(&self) -> Result<Rest, StoreError> {
-        let path = self.folder.segment_path(self.name);
-        let refused = |error| StoreError::read(&path, error);
-        let missing = self.position.last + 1;
-        let mut window = Window::new(self.file, READ_BYTES);
-        let mut rest = Rest::Zeros;
-        let mut at = self.position.offset;
-        loop {
-            let bytes = window.at(at, super::record::ALIGN).map_err(refused)?;
-            if bytes.is_empty() {
-                return Ok(rest);
-            }
-            if bytes.iter().any(|byte| *byte != 0) {
-                rest = Rest::Torn;
-            }
-            if bytes.starts_with(&MAGIC.to_le_bytes()) {
-                let found = RawRecord::read(&mut window, at, self.name.epoch).map_err(refused)?;
-                if let Found::Record(record) = found
-                    && record.lsn.saturating_sub(u64::from(record.ordinal)) > missing
-                {
-                    return Ok(Rest::LaterWrite);
-                }
-            }
-            at += super::record::ALIGN as u64;
-        }
-    }
-}
 
 /// The log as far as this process has read it.
 #[derive(Debug, Default)]
@@ -243,8 +35,10 @@ pub(crate) struct Tail {
     pub(super) torn: bool,
     /// Where this process is appending, or failed to: it reads no further in that segment.
     pub(super) ceiling: Option<(SegmentName, u64)>,
-    /// The segment that this process failed to sync.
-    pub(super) poisoned: Option<SegmentName>,
+    /// The segment that this process failed to sync, and how it failed.
+    pub(super) poisoned: Option<(SegmentName, StoreError)>,
+    /// The segment that this process wrote to last, if that went well.
+    pub(super) active: Option<Active>,
     /// The last record that carries a payload, and how many there are.
     visible: Lsn,
     records: u64,
@@ -253,6 +47,15 @@ pub(crate) struct Tail {
     recent_from: u64,
     /// What the records said about packs, until somebody takes it.
     extents: Vec<Extent>,
+    retirements: Vec<Retirement>,
+}
+
+/// A pack that no longer counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Retirement {
+    pub(crate) pack: PackId,
+    /// The record that said so.
+    pub(crate) lsn: u64,
 }
 
 /// A decoded record.
@@ -264,6 +67,32 @@ struct Entry {
 }
 
 impl Tail {
+    /// Returns a tail that goes on at `position`, where `checkpoint` ends.
+    pub(super) fn resume(position: Position, checkpoint: &Checkpoint) -> Self {
+        Self {
+            position,
+            visible: checkpoint.visible,
+            records: checkpoint.records,
+            recent_from: checkpoint.visible.0,
+            extents: checkpoint.extents.clone(),
+            retirements: checkpoint.retired.clone(),
+            ..Self::default()
+        }
+    }
+
+    /// Returns what the log up to here amounts to, by what is known elsewhere of packs and by
+    /// `state`; none when it is empty.
+    pub(crate) fn checkpoint(
+        &self,
+        extents: Vec<Extent>,
+        retired: Vec<Retirement>,
+        state: Bytes,
+    ) -> Option<Checkpoint> {
+        self.position.segment?;
+        let Self { position, visible, records, .. } = *self;
+        Some(Checkpoint { position, visible, records, extents, retired, state })
+    }
+
     /// Reads on to the end of the log. `strict` also looks behind the end, for damage that looks
     /// like one; that is worth its time once, when the log is opened.
     pub(crate) fn follow(&mut self, folder: &LogFolder, strict: bool) -> Result<(), StoreError> {
@@ -283,9 +112,15 @@ impl Tail {
     pub(crate) fn follow_locked(
         &mut self,
         folder: &LogFolder,
-        _held: &LogLock,
+        held: &LogLock,
     ) -> Result<(), StoreError> {
-        let is_poisoned = self.poisoned.is_some() && self.poisoned == self.position.segment;
+        let is_at_end = |active: &Active| !self.torn && active.ends_at(&self.position, held);
+        if self.active.as_ref().is_some_and(is_at_end) {
+            return Ok(());
+        }
+        self.active = None;
+        let poisoned = self.poisoned.as_ref().map(|(segment, _)| *segment);
+        let is_poisoned = poisoned.is_some() && poisoned == self.position.segment;
         if !is_poisoned {
             self.ceiling = None;
         }
@@ -371,15 +206,14 @@ impl Tail {
                 Step::End => return Ok(Stop::End),
                 Step::Bad(detail) => return Ok(Stop::Bad(detail)),
                 Step::Record(record) => {
-                    let path = walk.folder.segment_path(walk.name);
-                    commit.push(Entry::decode(&record).map_err(|undecoded| match undecoded {
-                        Undecoded::Kind(kind) => {
-                            StoreError::UnknownRecord { lsn: record.lsn, kind }
-                        }
-                        Undecoded::Payload(detail) => corrupt(&path, at, detail),
-                    })?);
-                    if !record.more {
+                    let entry = Entry::decode(&record);
+                    let entry =
+                        entry.map_err(|undecoded| undecoded.at(record.lsn, &walk.path, at))?;
+                    if record.more() {
+                        commit.push(entry);
+                    } else {
                         commit.drain(..).for_each(|entry| self.take(entry));
+                        self.take(entry);
                         self.position = walk.position;
                         self.torn = false;
                     }
@@ -429,7 +263,14 @@ impl Tail {
     }
 
     fn see(&mut self, lsn: u64, body: Body) {
-        let Body::Payload(payload) = body else { return };
+        let payload = match body {
+            Body::Nothing => return,
+            Body::Payload(payload) => payload,
+            Body::Retire(packs) => {
+                self.retirements.extend(packs.into_iter().map(|pack| Retirement { pack, lsn }));
+                return;
+            }
+        };
         self.visible = Lsn(lsn);
         self.records += 1;
         self.recent.push_back(Record { lsn: self.visible, payload });
@@ -476,6 +317,11 @@ impl Tail {
     /// Takes what the records said about packs since the last time.
     pub(crate) fn take_extents(&mut self) -> Vec<Extent> {
         std::mem::take(&mut self.extents)
+    }
+
+    /// Takes which packs the records retired since the last time. None of them is announced later.
+    pub(crate) fn take_retirements(&mut self) -> Vec<Retirement> {
+        std::mem::take(&mut self.retirements)
     }
 }
 
@@ -531,11 +377,9 @@ fn records_between_once(
                 continue;
             }
             read = record.lsn;
-            let path = folder.segment_path(*name);
-            let (body, _) = record.decode().map_err(|undecoded| match undecoded {
-                Undecoded::Kind(kind) => StoreError::UnknownRecord { lsn: record.lsn, kind },
-                Undecoded::Payload(detail) => corrupt(&path, walk.position.offset, detail),
-            })?;
+            let (body, _) = record
+                .decode()
+                .map_err(|undecoded| undecoded.at(record.lsn, &walk.path, walk.position.offset))?;
             if let Body::Payload(payload) = body {
                 records.push(Record { lsn: Lsn(record.lsn), payload });
             }

@@ -18,6 +18,7 @@
 //! it belongs to another write, and its number less its ordinal says where its write began.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -26,12 +27,15 @@ use cidlake_block::codec::{CodecError, dag_cbor};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::{corrupt, quick};
 use crate::disk::Window;
 use crate::error::StoreError;
 use crate::pack::PackId;
 
 pub(super) const MAGIC: u32 = u32::from_le_bytes(*b"CDLR");
 pub(super) const HEADER_BYTES: usize = 40;
+/// The part of the header that the chain value covers.
+const COVERED_BYTES: usize = HEADER_BYTES - 4;
 /// Records begin at multiples of this.
 pub(super) const ALIGN: usize = 8;
 
@@ -66,6 +70,13 @@ pub enum Payload {
         /// What was pinned.
         cid: Cid,
     },
+    /// The history of a dataset before one of its commits is no longer kept.
+    Expire {
+        /// The dataset.
+        name: String,
+        /// The oldest commit that is kept.
+        oldest: Cid,
+    },
 }
 
 /// What a record carries for those above.
@@ -75,6 +86,8 @@ pub(crate) enum Body {
     Nothing,
     /// Something.
     Payload(Payload),
+    /// Packs no longer count.
+    Retire(Vec<PackId>),
 }
 
 /// How much of a pack a commit made durable.
@@ -94,8 +107,7 @@ pub(super) struct RawRecord {
     pub(super) lsn: u64,
     pub(super) epoch: u64,
     pub(super) kind: u16,
-    /// Whether more records of the same commit follow.
-    pub(super) more: bool,
+    pub(super) flags: u16,
     pub(super) prev: u32,
     pub(super) ordinal: u32,
     pub(super) chain: u32,
@@ -151,6 +163,19 @@ struct UnpinBody {
     cid: Cid,
 }
 
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RetireBody {
+    packs: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExpireBody {
+    name: String,
+    oldest: Cid,
+}
+
 impl Body {
     fn kind(&self) -> u16 {
         match self {
@@ -158,39 +183,38 @@ impl Body {
             Self::Payload(Payload::Delta { .. }) => 1,
             Self::Payload(Payload::Pin { .. }) => 2,
             Self::Payload(Payload::Unpin { .. }) => 3,
+            Self::Retire(_) => 4,
+            Self::Payload(Payload::Expire { .. }) => 5,
         }
     }
 
-    /// Checks that the body can be written at all.
-    pub(crate) fn check(&self) -> Result<(), StoreError> {
-        let bytes = Draft::new(self, &[], false)?.payload.len();
+    /// Encodes what a caller wants written, if it can be written at all.
+    pub(crate) fn draft(&self, more: bool) -> Result<Draft, StoreError> {
+        let draft = Draft::new(self, &[], more)?;
+        let bytes = draft.payload.len();
         if bytes > BODY_BYTES_MAX {
             return Err(too_large(bytes, BODY_BYTES_MAX));
         }
-        Ok(())
+        Ok(draft)
     }
 }
 
 impl Draft {
     /// Encodes a record's payload.
     pub(crate) fn new(body: &Body, extents: &[Extent], more: bool) -> Result<Self, StoreError> {
-        let extents = extents
-            .iter()
-            .map(|extent| (extent.pack.to_string(), extent.len, extent.prefix_crc))
-            .collect();
-        let payload = match body {
-            Body::Nothing => encode(NothingBody {}, extents),
-            Body::Payload(Payload::Delta { delta }) => encode(DeltaBody { delta: *delta }, extents),
-            Body::Payload(Payload::Pin { cid, name }) => {
-                encode(PinBody { cid: *cid, name: name.clone() }, extents)
-            }
-            Body::Payload(Payload::Unpin { cid }) => encode(UnpinBody { cid: *cid }, extents),
-        }
-        .map_err(|source| StoreError::Encode { source: Arc::new(source) })?;
+        let payload = match super::encode::encode(body, extents) {
+            Some(payload) => Bytes::from(payload),
+            None => encode_any(body, extents)?,
+        };
         if payload.len() > PAYLOAD_BYTES_MAX {
             return Err(too_large(payload.len(), PAYLOAD_BYTES_MAX));
         }
         Ok(Self { kind: body.kind(), more, payload })
+    }
+
+    /// Returns the same record, which says `body`, with `extents`.
+    pub(crate) fn announcing(&self, body: &Body, extents: &[Extent]) -> Result<Self, StoreError> {
+        Self::new(body, extents, self.more)
     }
 
     /// Returns the record's size in a segment, in bytes.
@@ -203,8 +227,9 @@ impl RawRecord {
     /// Gives `draft` its place in the log.
     pub(super) fn place(draft: Draft, lsn: u64, epoch: u64, prev: u32, ordinal: u32) -> Self {
         let Draft { kind, more, payload } = draft;
+        let flags = if more { FLAG_MORE } else { 0 };
         let payload = payload.to_vec();
-        let mut record = Self { lsn, epoch, kind, more, prev, ordinal, chain: 0, payload };
+        let mut record = Self { lsn, epoch, kind, flags, prev, ordinal, chain: 0, payload };
         record.chain = record.computed_chain();
         record
     }
@@ -271,44 +296,42 @@ impl RawRecord {
         let epoch = fields.u64().ok_or(short)?;
         let kind = fields.u16().ok_or(short)?;
         let flags = fields.u16().ok_or(short)?;
-        if flags & !FLAG_MORE != 0 {
-            return Err("the record has flags that this program does not know");
-        }
         let prev = fields.u32().ok_or(short)?;
         let ordinal = fields.u32().ok_or(short)?;
         let chain = fields.u32().ok_or(short)?;
-        let more = flags & FLAG_MORE != 0;
         let payload = Vec::new();
-        Ok((Self { lsn, epoch, kind, more, prev, ordinal, chain, payload }, len))
+        Ok((Self { lsn, epoch, kind, flags, prev, ordinal, chain, payload }, len))
+    }
+
+    /// Returns whether more records of the same commit follow.
+    pub(super) fn more(&self) -> bool {
+        self.flags & FLAG_MORE != 0
     }
 
     /// Reads what the record says.
     pub(super) fn decode(&self) -> Result<(Body, Vec<Extent>), Undecoded> {
-        let payload = self.payload.as_slice();
-        match self.kind {
-            0 => open::<NothingBody>(payload, |_| Body::Nothing),
-            1 => open::<DeltaBody>(payload, |body| {
-                Body::Payload(Payload::Delta { delta: body.delta })
-            }),
-            2 => open::<PinBody>(payload, |body| {
-                Body::Payload(Payload::Pin { cid: body.cid, name: body.name })
-            }),
-            3 => open::<UnpinBody>(payload, |body| Body::Payload(Payload::Unpin { cid: body.cid })),
-            kind => Err(Undecoded::Kind(kind)),
+        if self.flags & !FLAG_MORE != 0 {
+            return Err(Undecoded::Flags(self.flags));
+        }
+        match quick::decode(self.kind, &self.payload) {
+            Some(decoded) => Ok(decoded),
+            None => strict(self.kind, &self.payload),
         }
     }
 
     /// The header up to the chain value.
-    fn covered(&self) -> Vec<u8> {
-        let mut header = Vec::with_capacity(HEADER_BYTES);
-        header.extend_from_slice(&MAGIC.to_le_bytes());
-        header.extend_from_slice(&payload_len(&self.payload).to_le_bytes());
-        header.extend_from_slice(&self.lsn.to_le_bytes());
-        header.extend_from_slice(&self.epoch.to_le_bytes());
-        header.extend_from_slice(&self.kind.to_le_bytes());
-        header.extend_from_slice(&(if self.more { FLAG_MORE } else { 0 }).to_le_bytes());
-        header.extend_from_slice(&self.prev.to_le_bytes());
-        header.extend_from_slice(&self.ordinal.to_le_bytes());
+    fn covered(&self) -> [u8; COVERED_BYTES] {
+        let mut header = [0; COVERED_BYTES];
+        let mut rest = header.as_mut_slice();
+        put(&mut rest, MAGIC.to_le_bytes());
+        put(&mut rest, payload_len(&self.payload).to_le_bytes());
+        put(&mut rest, self.lsn.to_le_bytes());
+        put(&mut rest, self.epoch.to_le_bytes());
+        put(&mut rest, self.kind.to_le_bytes());
+        put(&mut rest, self.flags.to_le_bytes());
+        put(&mut rest, self.prev.to_le_bytes());
+        put(&mut rest, self.ordinal.to_le_bytes());
+        debug_assert!(rest.is_empty());
         header
     }
 
@@ -317,13 +340,47 @@ impl RawRecord {
     }
 }
 
+/// Reads the payload of a record of this kind.
+pub(super) fn strict(kind: u16, payload: &[u8]) -> Result<(Body, Vec<Extent>), Undecoded> {
+    match kind {
+        0 => open::<NothingBody>(payload, |_| Body::Nothing),
+        1 => open::<DeltaBody>(payload, |body| Body::Payload(Payload::Delta { delta: body.delta })),
+        2 => open::<PinBody>(payload, |body| {
+            Body::Payload(Payload::Pin { cid: body.cid, name: body.name })
+        }),
+        3 => open::<UnpinBody>(payload, |body| Body::Payload(Payload::Unpin { cid: body.cid })),
+        4 => {
+            let (body, extents) = open_as::<RetireBody>(payload)?;
+            let packs = body.packs.iter().map(|name| pack_named(name));
+            Ok((Body::Retire(packs.collect::<Result<_, _>>()?), extents))
+        }
+        5 => open::<ExpireBody>(payload, |body| {
+            Body::Payload(Payload::Expire { name: body.name, oldest: body.oldest })
+        }),
+        kind => Err(Undecoded::Kind(kind)),
+    }
+}
+
 /// Why a sound record cannot be understood.
 #[derive(Debug)]
 pub(super) enum Undecoded {
     /// Its kind is not known here.
     Kind(u16),
+    /// Some of its flags are not known here.
+    Flags(u16),
     /// Its payload is not what its kind promises.
     Payload(String),
+}
+
+impl Undecoded {
+    /// Says it of record `lsn`, which stands in the segment `path` at `offset`.
+    pub(super) fn at(self, lsn: u64, path: &Path, offset: u64) -> StoreError {
+        match self {
+            Self::Kind(kind) => StoreError::UnknownRecord { lsn, kind },
+            Self::Flags(flags) => StoreError::UnknownFlags { lsn, flags },
+            Self::Payload(detail) => corrupt(path, offset, detail),
+        }
+    }
 }
 
 /// Little-endian fields, one after the other.
@@ -349,6 +406,37 @@ impl Fields<'_> {
     }
 }
 
+/// Writes a field and moves `rest` behind it.
+fn put<const N: usize>(rest: &mut &mut [u8], field: [u8; N]) {
+    if let Some((place, behind)) = std::mem::take(rest).split_first_chunk_mut() {
+        *place = field;
+        *rest = behind;
+    }
+}
+
+/// Encodes a payload of any shape.
+fn encode_any(body: &Body, extents: &[Extent]) -> Result<Bytes, StoreError> {
+    let extents = extents
+        .iter()
+        .map(|extent| (extent.pack.to_string(), extent.len, extent.prefix_crc))
+        .collect();
+    match body {
+        Body::Nothing => encode(NothingBody {}, extents),
+        Body::Payload(Payload::Delta { delta }) => encode(DeltaBody { delta: *delta }, extents),
+        Body::Payload(Payload::Pin { cid, name }) => {
+            encode(PinBody { cid: *cid, name: name.clone() }, extents)
+        }
+        Body::Payload(Payload::Unpin { cid }) => encode(UnpinBody { cid: *cid }, extents),
+        Body::Payload(Payload::Expire { name, oldest }) => {
+            encode(ExpireBody { name: name.clone(), oldest: *oldest }, extents)
+        }
+        Body::Retire(packs) => {
+            encode(RetireBody { packs: packs.iter().map(PackId::to_string).collect() }, extents)
+        }
+    }
+    .map_err(|source| StoreError::Encode { source: Arc::new(source) })
+}
+
 fn encode<B: Serialize>(body: B, extents: Vec<(String, u64, u32)>) -> Result<Bytes, CodecError> {
     dag_cbor::encode(&Envelope { body, extents })
 }
@@ -357,15 +445,22 @@ fn open<B: DeserializeOwned>(
     payload: &[u8],
     read: impl FnOnce(B) -> Body,
 ) -> Result<(Body, Vec<Extent>), Undecoded> {
+    open_as(payload).map(|(body, extents)| (read(body), extents))
+}
+
+fn open_as<B: DeserializeOwned>(payload: &[u8]) -> Result<(B, Vec<Extent>), Undecoded> {
     let envelope: Envelope<B> =
         dag_cbor::decode(payload).map_err(|error| Undecoded::Payload(error.to_string()))?;
-    let extents = envelope.extents.into_iter().map(|(name, len, prefix_crc)| {
-        let pack = PackId::parse(&name)
-            .ok_or_else(|| Undecoded::Payload(format!("{name:?} is not the name of a pack")))?;
-        Ok(Extent { pack, len, prefix_crc })
+    let extents = envelope.extents.iter().map(|(name, len, prefix_crc)| {
+        Ok(Extent { pack: pack_named(name)?, len: *len, prefix_crc: *prefix_crc })
     });
     let extents = extents.collect::<Result<_, _>>()?;
-    Ok((read(envelope.body), extents))
+    Ok((envelope.body, extents))
+}
+
+fn pack_named(name: &str) -> Result<PackId, Undecoded> {
+    PackId::parse(name)
+        .ok_or_else(|| Undecoded::Payload(format!("{name:?} is not the name of a pack")))
 }
 
 fn size_of_record(payload_bytes: usize) -> u64 {

@@ -8,16 +8,21 @@
 
 use bytes::Bytes;
 
-use super::reader::{Position, Step, Tail, Walk, list, open_segment};
+use super::listing::list;
+use super::reader::Tail;
 use super::record::{Draft, RawRecord};
 use super::segment::{SegmentHeader, SegmentName};
-use super::writer::create_segment;
+use super::walk::{Position, Step, Walk, open_segment};
+use super::writer::{Renaming, create_segment};
 use super::{LogFolder, corrupt};
 use crate::error::StoreError;
 
-/// Replaces the segment in which `tail` stands by a copy that ends there. Only for the holder of
-/// the lock.
-pub(super) fn replace(folder: &LogFolder, tail: &mut Tail) -> Result<(), StoreError> {
+/// Replaces the segment in which `tail` stands by a copy that ends there.
+pub(super) fn replace(
+    folder: &LogFolder,
+    renaming: &Renaming,
+    tail: &mut Tail,
+) -> Result<(), StoreError> {
     let Some(old) = tail.position.segment else {
         return Ok(());
     };
@@ -37,7 +42,7 @@ pub(super) fn replace(folder: &LogFolder, tail: &mut Tail) -> Result<(), StoreEr
         copy.write(&mut records);
         position.advance(&copy);
     }
-    create_segment(folder, name, header, &records)?;
+    create_segment(folder, renaming, name, header, &records)?;
     tail.position = position;
     tail.torn = false;
     tail.ceiling = None;
@@ -48,14 +53,15 @@ pub(super) fn replace(folder: &LogFolder, tail: &mut Tail) -> Result<(), StoreEr
 /// Returns `record` as it stands in the copy. There it is a write of its own, because the copy
 /// was synced before anybody could see it.
 fn copied(record: RawRecord, epoch: u64, prev: u32) -> RawRecord {
-    let RawRecord { lsn, kind, more, payload, .. } = record;
+    let more = record.more();
+    let RawRecord { lsn, kind, payload, .. } = record;
     let draft = Draft { kind, more, payload: Bytes::from(payload) };
     RawRecord::place(draft, lsn, epoch, prev, 0)
 }
 
 /// Removes drafts and segments that were replaced. They harm nobody, so what cannot be removed
 /// now is left to the next repair.
-fn remove_stale(folder: &LogFolder) {
+pub(super) fn remove_stale(folder: &LogFolder) {
     let Ok(listing) = list(folder) else { return };
     for name in listing.stale {
         let _removed = folder.disk.remove(&folder.path.join(name));

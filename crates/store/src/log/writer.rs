@@ -1,35 +1,49 @@
 //! Appends to the log under its lock.
 //!
-//! The lock is an exclusive lock on the file `lock`; its one byte is the mark. The mark is set
+//! The lock is an exclusive lock on the file `lock`; its first byte is the mark. The mark is set
 //! from before the log's files or names change until the change is synced. Whoever takes the lock
 //! and finds it set knows that another process ended in between: what that process left may be
 //! readable and yet not be on the disk. The mark need not be synced itself, because a power cut takes the unsynced
 //! records with it.
+//!
+//! Behind the mark stands how often names of segments changed. While that number stays, so does
+//! the segment that is written to, and a process that wrote to it before keeps it open.
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
-use super::reader::{Position, Tail, list};
-use super::record::{Body, Draft, RawRecord};
+use super::listing::list;
+use super::reader::Tail;
+use super::record::{self, Body, Draft, RawRecord};
 use super::segment::{HEADER_BYTES, SegmentHeader, SegmentName};
+use super::walk::Position;
 use super::{LogFolder, recovery};
-use crate::disk::{DiskFile, OpenMode};
+use crate::disk::{DiskFile, OpenMode, read_full};
 use crate::error::StoreError;
 use crate::locked::lock;
 
 /// The room that is set aside at a time, in bytes: a full disk is then met while zeros are
-/// written, and most syncs need not change the file's size.
-const ROOM_BYTES: u64 = 64 << 10;
+/// written, and most syncs need not change the file's size. A segment grows by its own size, so
+/// that a small lake stays small and a busy one seldom grows, within these bounds.
+const ROOM_BYTES_MIN: u64 = 64 << 10;
+const ROOM_BYTES_MAX: u64 = 1 << 20;
 
+/// What the lock's file holds: the mark, and how often names changed.
+const STATE_BYTES: usize = 1 + size_of::<u64>();
 const CLEAN: u8 = 0;
 const DIRTY: u8 = 1;
 
 /// The log's lock, held until this is dropped.
 #[derive(Debug)]
 pub(crate) struct LogLock {
-    file: Box<dyn DiskFile>,
+    file: Arc<dyn DiskFile>,
     path: PathBuf,
     dirty: bool,
+    /// How often names of segments changed.
+    names: u64,
+    /// Whether the file was open already, so that `names` goes on from what was read before.
+    was_open: bool,
+    idle: Arc<Mutex<Option<Arc<dyn DiskFile>>>>,
 }
 
 impl LogLock {
@@ -37,15 +51,37 @@ impl LogLock {
     pub(crate) fn take(folder: &LogFolder) -> Result<Self, StoreError> {
         let path = folder.lock_path();
         let refused = |error| StoreError::change(&path, "lock", error);
-        let file = folder.disk.open(&path, OpenMode::WriteOrCreate).map_err(refused)?;
-        file.lock().map_err(refused)?;
-        let dirty = read_mark(file.as_ref()).map_err(|error| StoreError::read(&path, error))?;
-        Ok(Self { file, path, dirty })
+        // An open file is one owner to the operating system, so each thread needs one for itself.
+        let idle = lock(&folder.idle_lock).take();
+        let (file, was_open) = match idle.map(locked).transpose().map_err(refused)?.flatten() {
+            Some(file) => (file, true),
+            None => {
+                let file = folder.disk.open(&path, OpenMode::WriteOrCreate).map_err(refused)?;
+                file.lock().map_err(refused)?;
+                (Arc::from(file), false)
+            }
+        };
+        let (dirty, names) =
+            read_state(file.as_ref()).map_err(|error| StoreError::read(&path, error))?;
+        let idle = Arc::clone(&folder.idle_lock);
+        Ok(Self { file, path, dirty, names, was_open, idle })
     }
 
     /// Returns whether the writer before ended in the middle of a commit.
     pub(crate) fn is_dirty(&self) -> bool {
         self.dirty
+    }
+
+    /// Does `work`, which changes names of segments, with the mark set and everybody told. Where it
+    /// fails the mark stays.
+    pub(super) fn renaming<T>(
+        &mut self,
+        work: impl FnOnce(&Renaming) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.set_renaming()?;
+        let done = work(&Renaming(()))?;
+        self.set(CLEAN)?;
+        Ok(done)
     }
 
     fn set(&mut self, mark: u8) -> Result<(), StoreError> {
@@ -55,26 +91,56 @@ impl LogLock {
         self.dirty = mark != CLEAN;
         Ok(())
     }
+
+    /// Sets the mark and tells everybody that names of segments are about to change.
+    fn set_renaming(&mut self) -> Result<(), StoreError> {
+        let names = self.names.wrapping_add(1);
+        let mut state = [DIRTY; STATE_BYTES];
+        if let Some(field) = state.last_chunk_mut() {
+            *field = names.to_le_bytes();
+        }
+        self.file
+            .write_at(0, &state)
+            .map_err(|error| StoreError::change(&self.path, "mark", error))?;
+        (self.dirty, self.names) = (true, names);
+        Ok(())
+    }
 }
+
+/// What [`LogLock::renaming`] gives to whoever may change names of segments: processes that keep a
+/// segment open have to notice that it is no longer the last.
+#[derive(Debug)]
+pub(super) struct Renaming(());
 
 impl Drop for LogLock {
     fn drop(&mut self) {
         // Said aloud because a child process that is just being started shares the open file;
         // where even this fails, closing the file is what releases the lock.
-        let _released = self.file.unlock();
+        if self.file.unlock().is_ok() {
+            *lock(&self.idle) = Some(Arc::clone(&self.file));
+        }
     }
 }
 
-fn read_mark(file: &dyn DiskFile) -> std::io::Result<bool> {
-    let mut mark = [CLEAN];
-    file.read_at(0, &mut mark)?;
-    Ok(mark != [CLEAN])
+/// Locks the lock's file, which was open already; none if it no longer is the lock's.
+fn locked(file: Arc<dyn DiskFile>) -> std::io::Result<Option<Arc<dyn DiskFile>>> {
+    file.lock()?;
+    // Where this cannot be told, closing the file releases the lock.
+    Ok(file.has_name().is_ok_and(|has_name| has_name).then_some(file))
+}
+
+/// Reads the mark and how often names changed; what is not there yet is zero.
+fn read_state(file: &dyn DiskFile) -> std::io::Result<(bool, u64)> {
+    let mut state = [0; STATE_BYTES];
+    read_full(file, 0, &mut state)?;
+    let [mark, names @ ..] = state;
+    Ok((mark != CLEAN, u64::from_le_bytes(names)))
 }
 
 /// Returns whether the mark is set, without the lock.
 pub(crate) fn is_dirty(folder: &LogFolder) -> bool {
     let file = folder.disk.open(&folder.lock_path(), OpenMode::Read);
-    file.and_then(|file| read_mark(file.as_ref())).unwrap_or(false)
+    file.and_then(|file| read_state(file.as_ref())).is_ok_and(|(is_dirty, _)| is_dirty)
 }
 
 /// Appends `drafts`, which say `bodies`, as one write, and returns when they are durable. The tail
@@ -100,20 +166,56 @@ pub(crate) fn append(
     // The tail is not held here: others in this process read on, up to the ceiling.
     write(log_lock, &segment, start.offset, &bytes).inspect_err(|error| {
         if matches!(error, StoreError::Poisoned { .. }) {
-            lock(tail).poisoned = Some(segment.name);
+            lock(tail).poisoned = Some((segment.name, error.clone()));
         }
     })?;
     let mut tail = lock(tail);
     tail.ceiling = None;
+    tail.active = Some(segment);
     tail.appended(end, (start.last + 1..).zip(bodies).collect());
     Ok(())
 }
 
 /// The segment that is written to.
-struct Active {
+#[derive(Debug)]
+pub(super) struct Active {
     name: SegmentName,
     path: PathBuf,
     file: Box<dyn DiskFile>,
+    /// How often names of segments had changed when this was the last one.
+    names: u64,
+}
+
+impl Active {
+    /// Returns whether this is still the last segment, and `position` its end: then there is
+    /// nothing to follow. Wherever that is not certain the answer is no.
+    pub(super) fn ends_at(&self, position: &Position, held: &LogLock) -> bool {
+        let is_last = held.was_open && !held.is_dirty() && held.names == self.names;
+        let mut next = [0; record::HEADER_BYTES];
+        is_last
+            && position.segment == Some(self.name)
+            && self.file.has_name().is_ok_and(|has_name| has_name)
+            && read_full(self.file.as_ref(), position.offset, &mut next).is_ok()
+            && next.iter().all(|byte| *byte == 0)
+    }
+}
+
+/// Makes sure that everything up to the tail is durable: what a writer left that ended inside a
+/// commit, or what stands torn at the end, is replaced.
+pub(crate) fn mend(
+    folder: &LogFolder,
+    log_lock: &mut LogLock,
+    tail: &mut Tail,
+) -> Result<(), StoreError> {
+    if let Some((segment, error)) = &tail.poisoned
+        && tail.position.segment == Some(*segment)
+    {
+        return Err(error.clone());
+    }
+    if log_lock.is_dirty() || tail.torn {
+        log_lock.renaming(|renaming| recovery::replace(folder, renaming, tail))?;
+    }
+    Ok(())
 }
 
 /// Makes the log ready for a write of `bytes` at the tail: repaired, in a segment that has room.
@@ -123,42 +225,42 @@ fn prepare(
     tail: &mut Tail,
     bytes: u64,
 ) -> Result<Active, StoreError> {
-    if let Some(poisoned) = tail.poisoned
-        && tail.position.segment == Some(poisoned)
-    {
-        return Err(StoreError::Poisoned { path: folder.segment_path(poisoned) });
-    }
-    if log_lock.is_dirty() || tail.torn {
-        log_lock.set(DIRTY)?;
-        recovery::replace(folder, tail)?;
-        log_lock.set(CLEAN)?;
-    }
+    mend(folder, log_lock, tail)?;
     let offset = tail.position.offset;
     let is_full = offset > HEADER_BYTES as u64 && offset + bytes > folder.segment_bytes_max;
     let name = match tail.position.segment {
         Some(segment) if !is_full => segment,
-        _ => {
-            log_lock.set(DIRTY)?;
-            let name = begin_segment(folder, tail)?;
-            log_lock.set(CLEAN)?;
-            name
-        }
+        _ => log_lock.renaming(|renaming| begin_segment(folder, renaming, tail))?,
     };
+    let active = match tail.active.take().filter(|active| active.name == name) {
+        Some(active) => active,
+        None => open_active(folder, log_lock, name)?,
+    };
+    make_room(folder, &active.path, active.file.as_ref(), tail.position.offset + bytes)?;
+    Ok(active)
+}
+
+fn open_active(
+    folder: &LogFolder,
+    log_lock: &LogLock,
+    name: SegmentName,
+) -> Result<Active, StoreError> {
     let path = folder.segment_path(name);
-    let file = folder
-        .disk
-        .open(&path, OpenMode::Write)
-        .map_err(|error| StoreError::change(&path, "open", error))?;
-    make_room(folder, &path, file.as_ref(), tail.position.offset + bytes)?;
-    Ok(Active { name, path, file })
+    let file = folder.disk.open(&path, OpenMode::Write);
+    let file = file.map_err(|error| StoreError::change(&path, "open", error))?;
+    Ok(Active { name, path, file, names: log_lock.names })
 }
 
 /// Begins the segment after the tail.
-fn begin_segment(folder: &LogFolder, tail: &mut Tail) -> Result<SegmentName, StoreError> {
+fn begin_segment(
+    folder: &LogFolder,
+    renaming: &Renaming,
+    tail: &mut Tail,
+) -> Result<SegmentName, StoreError> {
     let epoch = list(folder)?.next_epoch(folder)?;
     let name = SegmentName { first_lsn: tail.position.last + 1, epoch };
     let header = SegmentHeader::new(name, tail.position.chain);
-    create_segment(folder, name, header, &[])?;
+    create_segment(folder, renaming, name, header, &[])?;
     tail.position = Position { digest: tail.position.digest, ..Position::begin(name, header) };
     Ok(name)
 }
@@ -166,6 +268,7 @@ fn begin_segment(folder: &LogFolder, tail: &mut Tail) -> Result<SegmentName, Sto
 /// Makes a segment appear under its name whole and durable, or not at all.
 pub(super) fn create_segment(
     folder: &LogFolder,
+    renaming: &Renaming,
     name: SegmentName,
     header: SegmentHeader,
     records: &[u8],
@@ -177,6 +280,19 @@ pub(super) fn create_segment(
     file.truncate(0).map_err(refused)?;
     file.write_at(0, &header.to_bytes()).map_err(refused)?;
     file.write_at(HEADER_BYTES as u64, records).map_err(refused)?;
+    publish(folder, renaming, name, file)
+}
+
+/// Makes the draft of a segment, which is in `file`, durable and gives it its name.
+pub(super) fn publish(
+    folder: &LogFolder,
+    _renaming: &Renaming,
+    name: SegmentName,
+    file: Box<dyn DiskFile>,
+) -> Result<(), StoreError> {
+    let path = folder.segment_path(name);
+    let draft = folder.path.join(name.draft());
+    let refused = |error| StoreError::change(&path, "write", error);
     file.sync_data().map_err(refused)?;
     drop(file);
     folder.disk.rename(&draft, &path).map_err(refused)?;
@@ -198,7 +314,8 @@ fn make_room(
     if end <= size {
         return Ok(());
     }
-    let wanted = end.max((size + ROOM_BYTES).min(folder.segment_bytes_max));
+    let room = size.clamp(ROOM_BYTES_MIN, ROOM_BYTES_MAX);
+    let wanted = end.max((size + room).min(folder.segment_bytes_max));
     let zeros = vec![0; usize::try_from(wanted - size).unwrap_or(usize::MAX)];
     file.write_at(size, &zeros).map_err(|error| {
         // Room that could not be had is given back; where even that fails it stays as zeros.
@@ -227,7 +344,7 @@ fn write(
 ) -> Result<(), StoreError> {
     let Active { path, file, .. } = segment;
     file.write_at(offset, bytes).map_err(|error| StoreError::change(path, "write", error))?;
-    file.sync_data().map_err(|_| StoreError::Poisoned { path: path.clone() })?;
+    file.sync_data().map_err(|error| StoreError::poisoned(path, error))?;
     // The records are durable, whatever becomes of the mark: left set, it costs the next writer
     // a needless repair.
     let _cleared = log_lock.set(CLEAN);

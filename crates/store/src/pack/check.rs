@@ -1,15 +1,18 @@
-//! Reads one pack from end to end and says what is wrong with it.
+//! Reads one pack, from end to end or only what lists its blocks, or one multi-pack index, and says
+//! what is wrong with it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use cidlake_block::{Cid, car};
 
-use super::format::{DATA_OFFSET, PackId, SECTIONS_OFFSET, head};
+use super::format::{DATA_OFFSET, PackId, SECTIONS_OFFSET, Seal, head};
+use super::index::{OpenIndex, SealedIndex};
+use super::midx::{self, Midx, Mismatch};
 use super::reader::{self, Prefix};
 use crate::disk::{Disk, DiskFile, OpenMode, Window};
 use crate::error::StoreError;
-use crate::fsck::{Damage, DamageKind};
+use crate::fsck::{Damage, DamageKind, FsckLevel};
 use crate::log::Extent;
 
 const READ_BYTES: usize = 1 << 20;
@@ -44,10 +47,12 @@ pub(crate) fn check_pack(
     disk: &dyn Disk,
     pack: &PackSize,
     extent: Option<&Extent>,
+    level: FsckLevel,
     progress: &mut dyn FnMut(u64),
 ) -> Result<PackCheck, StoreError> {
     let refused = |error| StoreError::read(&pack.path, error);
-    let mut check = Check { path: &pack.path, found: PackCheck::default(), sections: Vec::new() };
+    let (path, found) = (pack.path.as_path(), PackCheck::default());
+    let mut check = Check { path, level, found, sections: Vec::new() };
     let Some(extent) = extent else {
         return Ok(check.found);
     };
@@ -58,6 +63,11 @@ pub(crate) fn check_pack(
         check.report(DamageKind::Pack, None, size, detail);
     }
     let end = extent.len.min(size);
+    if level == FsckLevel::Quick {
+        check.listed(file.as_ref(), extent, end).map_err(refused)?;
+        progress(pack.bytes);
+        return Ok(check.found);
+    }
     let prefix_crc = check.sections(file.as_ref(), end, progress).map_err(refused)?;
     if check.found.damage.is_empty() && prefix_crc != extent.prefix_crc {
         let detail = "the sections are not those that were committed".to_owned();
@@ -67,8 +77,57 @@ pub(crate) fn check_pack(
     Ok(check.found)
 }
 
+/// Checks a multi-pack index against itself and, as far as `extents` say that they count, against
+/// the packs. A pack that is gone is no fault of the index, nor is one whose own index is damaged.
+pub(crate) fn check_midx(
+    disk: &dyn Disk,
+    folder: &Path,
+    name: &str,
+    extents: &HashMap<PackId, Extent>,
+) -> Result<Option<Damage>, StoreError> {
+    let path = folder.join(name);
+    let found = match Midx::open(disk, &path) {
+        Ok(Some(midx)) => midx.verify().and_then(|()| compare_all(disk, folder, &midx, extents)),
+        Ok(None) => Err(Mismatch { offset: 0, detail: "its head is damaged".to_owned() }),
+        // Somebody replaced it by a larger one.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => return Err(StoreError::read(&path, error)),
+    };
+    let damage = found.err().map(|Mismatch { offset, detail }| {
+        let detail = format!("{detail}; this index of many packs is derived and can be made again");
+        Damage { kind: DamageKind::Index, cid: None, path, offset, detail }
+    });
+    Ok(damage)
+}
+
+/// Holds a multi-pack index against the packs' own indexes.
+fn compare_all(
+    disk: &dyn Disk,
+    folder: &Path,
+    midx: &Midx,
+    extents: &HashMap<PackId, Extent>,
+) -> Result<(), Mismatch> {
+    for (number, covered) in (0..).zip(midx.packs()) {
+        let path = folder.join(covered.id.file_name());
+        let file = disk.open(&path, OpenMode::Read);
+        let sealed = file.and_then(|file| reader::read_sealed(file.as_ref()));
+        let Ok(Some((seal, index))) = sealed else { continue };
+        let is_announced =
+            extents.get(&covered.id).is_some_and(|extent| extent.len >= seal.data_end);
+        if is_announced && seal != covered.seal {
+            let detail = format!("it was made from another index of {}", covered.id.file_name());
+            return Err(Mismatch { offset: 0, detail });
+        }
+        if is_announced {
+            midx::compare(midx, number, &SealedIndex::new(index, &seal))?;
+        }
+    }
+    Ok(())
+}
+
 struct Check<'a> {
     path: &'a Path,
+    level: FsckLevel,
     found: PackCheck,
     /// The sections whose prefixes can be read, and their offsets in the file.
     sections: Vec<(Cid, u64)>,
@@ -77,6 +136,28 @@ struct Check<'a> {
 impl Check<'_> {
     fn report(&mut self, kind: DamageKind, cid: Option<Cid>, offset: u64, detail: String) {
         self.found.damage.push(Damage { kind, cid, path: self.path.to_owned(), offset, detail });
+    }
+
+    /// Checks what lists the blocks: the index of a sealed pack, the prefixes of another.
+    fn listed(&mut self, file: &dyn DiskFile, extent: &Extent, end: u64) -> std::io::Result<()> {
+        self.head_and_index(file, extent)?;
+        if let Some((seal, index)) = reader::read_sealed(file)?
+            && extent.len >= seal.data_end
+        {
+            self.found.blocks += index.len() as u64;
+            self.found.bytes += seal.data_end - SECTIONS_OFFSET;
+            return Ok(());
+        }
+        let mut prefixes = OpenIndex::default();
+        reader::walk(&mut prefixes, file, end)?;
+        self.found.blocks += prefixes.len() as u64;
+        self.found.bytes += prefixes.end - SECTIONS_OFFSET;
+        let is_whole = prefixes.end == extent.len && prefixes.prefix_crc == extent.prefix_crc;
+        if !is_whole && self.found.damage.is_empty() {
+            let detail = "the sections are not those that were committed".to_owned();
+            self.report(DamageKind::Pack, None, prefixes.end, detail);
+        }
+        Ok(())
     }
 
     /// Verifies all sections up to `end` and returns the checksum over their prefixes.
@@ -135,9 +216,25 @@ impl Check<'_> {
             self.report(DamageKind::Pack, None, 0, detail);
         }
         if extent.len >= seal.data_end {
-            self.index(&index, seal.index_offset());
+            match self.level {
+                FsckLevel::Quick => self.bounds(&index, &seal),
+                FsckLevel::Full => self.index(&index, seal.index_offset()),
+            }
         }
         Ok(())
+    }
+
+    /// Checks that the index leads to nothing but data.
+    fn bounds(&mut self, index: &car::Index, seal: &Seal) {
+        let is_data = |offset: u64| {
+            let at = offset.saturating_add(DATA_OFFSET);
+            (SECTIONS_OFFSET..seal.data_end).contains(&at)
+        };
+        let strays = index.iter().filter(|(_, _, offset)| !is_data(*offset)).count();
+        if strays > 0 {
+            let detail = format!("{strays} entries of the index lead to no block");
+            self.report(DamageKind::Index, None, seal.index_offset(), detail);
+        }
     }
 
     /// Checks that the index lists every section, and nothing but sections.

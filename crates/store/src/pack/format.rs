@@ -23,7 +23,7 @@ pub(super) const DATA_OFFSET: u64 = 51;
 const HEADER_V1: [u8; 26] =
     *b"\x19\xa2\x65roots\x81\xd8\x2a\x45\x00\x01\x55\x00\x00\x67version\x01";
 /// Where the first section begins, in bytes.
-pub(super) const SECTIONS_OFFSET: u64 = DATA_OFFSET + HEADER_V1.len() as u64;
+pub(crate) const SECTIONS_OFFSET: u64 = DATA_OFFSET + HEADER_V1.len() as u64;
 /// The largest section that is read: the largest block with its prefix, in bytes.
 pub(super) const SECTION_BYTES_MAX: usize = BLOCK_BYTES_MAX + PREFIX_BYTES_MAX;
 /// The largest prefix (length and CID) of a section, in bytes.
@@ -43,6 +43,16 @@ impl PackId {
     /// Returns the `number`th name that a process with this seed gives.
     pub(super) fn derive(seed: [u8; 16], number: u128) -> Self {
         Self(u128::from_be_bytes(seed).wrapping_add(number).to_be_bytes())
+    }
+
+    /// Returns the name as it is written in binary.
+    pub(super) fn to_bytes(self) -> [u8; 16] {
+        self.0
+    }
+
+    /// Takes a name in binary.
+    pub(super) fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
     }
 
     /// Reads what [`fmt::Display`] writes.

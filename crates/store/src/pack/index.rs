@@ -8,6 +8,7 @@ use std::collections::HashMap;
 
 use cidlake_block::Cid;
 use cidlake_block::car;
+use quick_cache::DefaultHashBuilder;
 
 use crate::log::Extent;
 
@@ -31,7 +32,7 @@ impl Span {
 
 /// A multihash in few bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Key {
+pub(crate) enum Key {
     /// A digest of the usual length, and the code of its hash, which is less than 0x80.
     Usual(u8, [u8; 32]),
     /// Any other multihash as it is written in CIDs.
@@ -39,7 +40,7 @@ pub(super) enum Key {
 }
 
 impl Key {
-    pub(super) fn of(cid: &Cid) -> Self {
+    pub(crate) fn of(cid: &Cid) -> Self {
         let hash = cid.hash();
         let code = u8::try_from(hash.code()).ok().filter(|code| *code < 0x80);
         match code.zip(<[u8; 32]>::try_from(hash.digest()).ok()) {
@@ -49,7 +50,7 @@ impl Key {
     }
 
     /// Returns the raw CID that has this multihash.
-    fn to_cid(&self) -> Option<Cid> {
+    pub(crate) fn to_cid(&self) -> Option<Cid> {
         let bytes = match self {
             Self::Usual(code, digest) => [&[1, 0x55, *code, 32], digest.as_slice()].concat(),
             Self::Other(hash) => [&[1, 0x55], hash.as_ref()].concat(),
@@ -61,7 +62,7 @@ impl Key {
 /// The index of an open pack.
 #[derive(Debug)]
 pub(super) struct OpenIndex {
-    spans: HashMap<Key, Span>,
+    spans: HashMap<Key, Span, DefaultHashBuilder>,
     /// Where the known sections end, in bytes from the start of the file.
     pub(super) end: u64,
     /// The crc32c over the prefixes of the known sections.
@@ -72,7 +73,7 @@ pub(super) struct OpenIndex {
 
 impl Default for OpenIndex {
     fn default() -> Self {
-        Self { spans: HashMap::new(), end: SECTIONS_OFFSET, prefix_crc: 0, damaged_at: None }
+        Self { spans: HashMap::default(), end: SECTIONS_OFFSET, prefix_crc: 0, damaged_at: None }
     }
 }
 
@@ -94,7 +95,7 @@ impl OpenIndex {
     /// Returns an index that goes on where this one ends, and lists only what comes then.
     pub(super) fn successor(&self) -> Self {
         let Self { end, prefix_crc, damaged_at, .. } = *self;
-        Self { spans: HashMap::new(), end, prefix_crc, damaged_at }
+        Self { spans: HashMap::default(), end, prefix_crc, damaged_at }
     }
 
     /// Takes in what a successor found.
@@ -145,9 +146,28 @@ impl OpenIndex {
             .filter_map(|(key, span)| Some((key.to_cid()?, span.offset.checked_sub(DATA_OFFSET)?)))
     }
 
-    fn len(&self) -> usize {
+    fn blocks(&self) -> Vec<(Cid, Span)> {
+        self.spans.iter().filter_map(|(key, span)| Some((key.to_cid()?, *span))).collect()
+    }
+
+    /// Returns how many blocks it lists.
+    pub(super) fn len(&self) -> usize {
         self.spans.len()
     }
+}
+
+/// Returns the raw CID of a multihash.
+fn raw_cid(code: u64, digest: &[u8]) -> Option<Cid> {
+    let mut bytes = vec![1, 0x55];
+    for mut number in [code, digest.len() as u64] {
+        while number >= 0x80 {
+            bytes.push(u8::try_from(number & 0x7f).unwrap_or_default() | 0x80);
+            number >>= 7;
+        }
+        bytes.push(u8::try_from(number).unwrap_or_default());
+    }
+    bytes.extend_from_slice(digest);
+    Cid::try_from(bytes).ok()
 }
 
 /// The index of a sealed pack.
@@ -172,7 +192,29 @@ impl SealedIndex {
     }
 
     fn find(&self, cid: &Cid) -> Option<Span> {
-        let offset = self.index.lookup(cid)?.checked_add(DATA_OFFSET)?;
+        self.span_at(self.index.lookup(cid)?)
+    }
+
+    /// Returns code, digest and place of every block; no place where there can be none.
+    pub(super) fn sections(&self) -> impl Iterator<Item = (u64, &[u8], Option<Span>)> {
+        self.index.iter().map(|(code, digest, offset)| (code, digest, self.span_at(offset)))
+    }
+
+    /// Returns every block, under a raw CID, and its place.
+    fn blocks(&self) -> Vec<(Cid, Span)> {
+        self.sections()
+            .filter_map(|(code, digest, span)| Some((raw_cid(code, digest)?, span?)))
+            .collect()
+    }
+
+    /// Returns how many blocks it lists.
+    pub(super) fn len(&self) -> usize {
+        self.offsets.len()
+    }
+
+    /// Returns the section at an offset from the start of the payload.
+    fn span_at(&self, offset: u64) -> Option<Span> {
+        let offset = offset.checked_add(DATA_OFFSET)?;
         if offset >= self.data_end {
             return None;
         }
@@ -183,6 +225,13 @@ impl SealedIndex {
     }
 }
 
+/// What is known of a sealed pack while a multi-pack index says where its blocks are.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CoveredIndex {
+    pub(super) blocks: usize,
+    pub(super) data_end: u64,
+}
+
 /// The index of a pack.
 #[derive(Debug)]
 pub(super) enum Index {
@@ -190,6 +239,8 @@ pub(super) enum Index {
     Open(OpenIndex),
     /// It is complete.
     Sealed(SealedIndex),
+    /// It is complete, and not in memory: a multi-pack index is asked instead.
+    Covered(CoveredIndex),
 }
 
 impl Index {
@@ -197,6 +248,16 @@ impl Index {
         match self {
             Self::Open(index) => index.find(cid),
             Self::Sealed(index) => index.find(cid),
+            Self::Covered(_) => None,
+        }
+    }
+
+    /// Returns every block, under a raw CID, and its place; none where they are not in memory.
+    pub(super) fn blocks(&self) -> Option<Vec<(Cid, Span)>> {
+        match self {
+            Self::Open(index) => Some(index.blocks()),
+            Self::Sealed(index) => Some(index.blocks()),
+            Self::Covered(_) => None,
         }
     }
 
@@ -204,7 +265,8 @@ impl Index {
     pub(super) fn len(&self) -> usize {
         match self {
             Self::Open(index) => index.len(),
-            Self::Sealed(index) => index.offsets.len(),
+            Self::Sealed(index) => index.len(),
+            Self::Covered(index) => index.blocks,
         }
     }
 
@@ -213,6 +275,7 @@ impl Index {
         match self {
             Self::Open(index) => index.end,
             Self::Sealed(index) => index.data_end,
+            Self::Covered(index) => index.data_end,
         }
     }
 }

@@ -1,14 +1,22 @@
 //! Packs: append-only files of blocks, each of them a CAR archive.
 //!
 //! `format` is the byte layout, `index` where the blocks of one pack are, `reader` gets them out,
-//! `writer` is the one pack that this process appends to. [`PackSet`] is all packs of the folder
-//! as this process knows them; it follows what the log announces and never looks at bytes that
-//! no commit has made durable, unless this process wrote them.
+//! `writer` is the one pack that this process appends to. `midx` is the files that index many
+//! packs at once, `known` and `cover` how they are used, `maintain` how they are made.
+//! [`PackSet`] is all packs of the folder as this process knows them; it follows what the log
+//! announces and never looks at bytes that no commit has made durable, unless this process wrote
+//! them.
 
 mod check;
+mod cover;
 mod format;
 mod index;
+mod known;
+mod maintain;
+mod midx;
 mod reader;
+mod repair;
+mod retired;
 mod writer;
 
 use std::collections::HashMap;
@@ -18,14 +26,21 @@ use std::sync::{Arc, Mutex, RwLock};
 
 use bytes::Bytes;
 use cidlake_block::{Block, Cid};
-use quick_cache::sync::Cache;
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{DefaultHashBuilder, OptionsBuilder, UnitWeighter};
 
-pub(crate) use self::check::{PackCheck, PackSize, check_pack};
-pub(crate) use self::format::PackId;
-pub(crate) use self::index::Span;
-pub(crate) use self::writer::PackWriter;
+pub(crate) use self::check::{PackCheck, PackSize, check_midx, check_pack};
+pub(crate) use self::format::{PackId, SECTIONS_OFFSET};
+pub(crate) use self::index::{Key, Span};
+pub use self::maintain::{IndexProgress, IndexReport};
+pub(crate) use self::midx::is_file_name as is_midx_name;
+pub(crate) use self::repair::{recover_extent, reindex};
+pub(crate) use self::retired::Contents;
+pub(crate) use self::writer::{PackWriter, Pending};
 
 use self::index::{Index, OpenIndex, SealedIndex};
+use self::known::{Known, Place};
+use self::retired::Standing;
 use crate::disk::{Disk, DiskFile, OpenMode, read_vec};
 use crate::error::StoreError;
 use crate::locked::{lock, read, write};
@@ -39,13 +54,15 @@ const READ_HANDLES_MAX: usize = 256;
 pub(crate) struct Pack {
     pub(crate) id: PackId,
     path: PathBuf,
+    standing: Standing,
     /// Held for a lookup, or to take in sections that were just appended.
     index: RwLock<Index>,
 }
 
 impl Pack {
     fn new(id: PackId, folder: &Path, index: Index) -> Self {
-        Self { id, path: folder.join(id.file_name()), index: RwLock::new(index) }
+        let path = folder.join(id.file_name());
+        Self { id, path, standing: Standing::default(), index: RwLock::new(index) }
     }
 
     /// Returns the place of a block.
@@ -54,15 +71,20 @@ impl Pack {
     }
 
     fn is_sealed(&self) -> bool {
-        matches!(*read(&self.index), Index::Sealed(_))
+        matches!(*read(&self.index), Index::Sealed(_) | Index::Covered(_))
     }
 
-    fn end(&self) -> u64 {
+    fn is_covered(&self) -> bool {
+        matches!(*read(&self.index), Index::Covered(_))
+    }
+
+    /// Where the known blocks end, in bytes from the start of the file.
+    pub(crate) fn end(&self) -> u64 {
         read(&self.index).end()
     }
 
     /// Returns where the pack could not be read, if anywhere.
-    fn damaged_at(&self) -> Option<u64> {
+    pub(crate) fn damaged_at(&self) -> Option<u64> {
         self.look(|index| index.damaged_at).flatten()
     }
 
@@ -80,7 +102,7 @@ impl Pack {
     fn look<T>(&self, look: impl FnOnce(&OpenIndex) -> T) -> Option<T> {
         match &*read(&self.index) {
             Index::Open(index) => Some(look(index)),
-            Index::Sealed(_) => None,
+            Index::Sealed(_) | Index::Covered(_) => None,
         }
     }
 
@@ -92,7 +114,7 @@ impl Pack {
     fn change<T>(&self, change: impl FnOnce(&mut OpenIndex) -> T) -> Option<T> {
         match &mut *write(&self.index) {
             Index::Open(index) => Some(change(index)),
-            Index::Sealed(_) => None,
+            Index::Sealed(_) | Index::Covered(_) => None,
         }
     }
 }
@@ -104,6 +126,7 @@ pub(crate) struct PackFigures {
     pub(crate) open: u64,
     pub(crate) blocks: u64,
     pub(crate) bytes: u64,
+    pub(crate) covered: u64,
 }
 
 /// All packs of the folder.
@@ -111,8 +134,11 @@ pub(crate) struct PackFigures {
 pub(crate) struct PackSet {
     disk: Arc<dyn Disk>,
     folder: PathBuf,
-    /// Oldest acquaintance first.
-    packs: RwLock<Vec<Arc<Pack>>>,
+    /// Those that count, and those that were retired and are kept. Held for a lookup, or to take
+    /// in a pack or a multi-pack index.
+    known: RwLock<Known>,
+    /// Held for moments; whoever changes which packs are known, or how a pack stands, because of it
+    /// does so under it.
     announced: Mutex<Announced>,
     /// Held while packs are brought up to what was announced, so that whoever waits for it finds
     /// the work of the one before done.
@@ -126,6 +152,22 @@ struct Announced {
     extents: HashMap<PackId, Extent>,
     /// Packs that have not been brought up to it yet.
     behind: Vec<PackId>,
+    /// Packs that no longer count, and the numbers of the records that said so.
+    retired: HashMap<PackId, u64>,
+    /// The greatest of these numbers.
+    last_retired: u64,
+    /// Whether anything is kept of retired packs besides their names.
+    is_keeping: bool,
+}
+
+impl Announced {
+    /// Keeps a pack that was retired before it became known.
+    fn keep_if_retired(&mut self, pack: &Pack) {
+        if self.retired.contains_key(&pack.id) {
+            pack.standing.set_kept();
+            self.is_keeping = true;
+        }
+    }
 }
 
 impl PackSet {
@@ -134,10 +176,10 @@ impl PackSet {
         Self {
             disk,
             folder,
-            packs: RwLock::default(),
+            known: RwLock::default(),
             announced: Mutex::default(),
             catching_up: Mutex::default(),
-            handles: Cache::new(READ_HANDLES_MAX),
+            handles: new_handles(),
         }
     }
 
@@ -149,6 +191,9 @@ impl PackSet {
         }
         let mut announced = lock(&self.announced);
         for extent in extents {
+            if announced.retired.contains_key(&extent.pack) {
+                continue;
+            }
             let known = announced.extents.entry(extent.pack).or_insert(*extent);
             if known.len <= extent.len {
                 *known = *extent;
@@ -157,7 +202,17 @@ impl PackSet {
         }
     }
 
-    fn extent(&self, id: PackId) -> Option<Extent> {
+    /// Returns what the log announced of all packs that count, by pack.
+    pub(crate) fn extents(&self) -> Vec<Extent> {
+        let announced = lock(&self.announced);
+        let extents = announced.extents.values();
+        let counted = extents.filter(|extent| !announced.retired.contains_key(&extent.pack));
+        let mut extents: Vec<Extent> = counted.copied().collect();
+        extents.sort_unstable_by_key(|extent| extent.pack);
+        extents
+    }
+
+    pub(crate) fn extent(&self, id: PackId) -> Option<Extent> {
         lock(&self.announced).extents.get(&id).copied()
     }
 
@@ -195,7 +250,12 @@ impl PackSet {
             return Ok(());
         }
         let refused = |error| StoreError::read(&pack.path, error);
-        let file = self.handle(&pack).map_err(refused)?;
+        let file = match self.handle(&pack) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.is_retired(id) => {
+                return Ok(());
+            }
+            opened => opened.map_err(refused)?,
+        };
         pack.grow(|index| reader::scan(index, file.as_ref(), &extent)).map_err(refused)
     }
 
@@ -207,28 +267,21 @@ impl PackSet {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(StoreError::read(&self.folder, error)),
         };
+        self.load_covers(&names);
         let mut ids: Vec<PackId> =
             names.iter().filter_map(|name| PackId::parse_file_name(name)).collect();
         ids.extend(lock(&self.announced).extents.keys());
         ids.sort_unstable();
         ids.dedup();
-        ids.into_iter().filter(|id| self.pack(*id).is_none()).try_for_each(|id| self.load(id))
+        let is_new = |id: &PackId| self.pack(*id).is_none() && !self.is_retired(*id);
+        ids.into_iter().filter(is_new).try_for_each(|id| self.load(id))
     }
 
-    /// Gets to know one pack. One that the log speaks of and that is not there counts as damaged
-    /// from its first byte.
+    /// Gets to know one pack.
     fn load(&self, id: PackId) -> Result<(), StoreError> {
-        let path = self.folder.join(id.file_name());
-        let extent = self.extent(id);
-        let index = match self.disk.open(&path, OpenMode::Read) {
-            Ok(file) => reader::load(file.as_ref(), &path, extent.as_ref())?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let Some(extent) = extent else { return Ok(()) };
-                Index::Open(OpenIndex::missing(&extent))
-            }
-            Err(error) => return Err(StoreError::read(&path, error)),
-        };
-        self.add(Arc::new(Pack::new(id, &self.folder, index)));
+        if let Some(index) = self.read_index(id)? {
+            self.add(Arc::new(Pack::new(id, &self.folder, index)));
+        }
         Ok(())
     }
 
@@ -241,39 +294,54 @@ impl PackSet {
     }
 
     /// Makes the names of all packs durable.
-    fn sync_names(&self) -> Result<(), StoreError> {
+    pub(crate) fn sync_names(&self) -> Result<(), StoreError> {
         let synced = self.disk.sync_dir(&self.folder);
         synced.map_err(|error| StoreError::change(&self.folder, "sync", error))
     }
 
     fn add(&self, pack: Arc<Pack>) {
-        write(&self.packs).push(pack);
+        let mut announced = lock(&self.announced);
+        announced.keep_if_retired(&pack);
+        write(&self.known).add(pack);
     }
 
     fn pack(&self, id: PackId) -> Option<Arc<Pack>> {
-        read(&self.packs).iter().find(|pack| pack.id == id).cloned()
+        read(&self.known).all().iter().find(|pack| pack.id == id).cloned()
     }
 
-    /// Returns all packs.
-    fn all(&self) -> Vec<Arc<Pack>> {
-        read(&self.packs).clone()
+    /// Returns all packs that count.
+    pub(crate) fn all(&self) -> Vec<Arc<Pack>> {
+        read(&self.known).all().iter().filter(|pack| pack.standing.counts()).cloned().collect()
     }
 
-    /// Returns a place where the block is, in the pack that was met last.
-    pub(crate) fn find(&self, cid: &Cid) -> Option<(Arc<Pack>, Span)> {
-        let packs = read(&self.packs);
-        packs.iter().rev().find_map(|pack| Some((Arc::clone(pack), pack.find(cid)?)))
+    /// Returns a place where the block is, in a pack that counts.
+    pub(crate) fn find(&self, cid: &Cid) -> Result<Option<Place>, StoreError> {
+        self.look_up(|known| known.find(cid))
     }
 
-    /// Returns every place where the block is.
-    fn find_all(&self, cid: &Cid) -> Vec<(Arc<Pack>, Span)> {
-        let packs = read(&self.packs);
-        packs.iter().rev().filter_map(|pack| Some((Arc::clone(pack), pack.find(cid)?))).collect()
+    /// Returns every place where the block is in packs that count.
+    pub(crate) fn find_all(&self, cid: &Cid) -> Result<Vec<Place>, StoreError> {
+        self.look_up(|known| known.find_all(cid, Standing::counts))
+    }
+
+    /// Looks something up, again where a multi-pack index turned out to be damaged.
+    fn look_up<T>(
+        &self,
+        look_up: impl Fn(&Known) -> Result<T, Arc<known::Cover>>,
+    ) -> Result<T, StoreError> {
+        loop {
+            // A name of its own, so that the lock is free before the index is dropped.
+            let found = look_up(&read(&self.known));
+            match found {
+                Ok(found) => return Ok(found),
+                Err(damaged) => self.uncover(&damaged)?,
+            }
+        }
     }
 
     /// Returns a pack that could not be read in full, and where.
     pub(crate) fn damage(&self) -> Option<(PackId, u64)> {
-        read(&self.packs).iter().find_map(|pack| Some((pack.id, pack.damaged_at()?)))
+        self.all().iter().find_map(|pack| Some((pack.id, pack.damaged_at()?)))
     }
 
     /// Reads `len` bytes of a pack, fewer where it ends.
@@ -282,10 +350,31 @@ impl PackSet {
         bytes.map(Bytes::from).map_err(|error| StoreError::read(&pack.path, error))
     }
 
+    /// Reads and verifies a block where it was found first. None says nothing: what is wrong is
+    /// for [`Self::read_block`] to find out.
+    pub(crate) fn try_read_block(&self, cid: &Cid) -> Option<Block> {
+        let (pack, span) = self.find(cid).ok()??;
+        let section = self.read(&pack, span.offset, span.len).ok()?;
+        block_in_section(&section, cid, 0)
+    }
+
     /// Reads and verifies a block; where its copy is damaged, any other copy will do.
     pub(crate) fn read_block(&self, cid: &Cid) -> Result<Option<Block>, StoreError> {
+        self.read_from(cid, self.find_all(cid)?.into_iter().chain(self.find_kept(cid)?))
+    }
+
+    /// Reads and verifies a block in the packs that count.
+    pub(crate) fn read_counted(&self, cid: &Cid) -> Result<Option<Block>, StoreError> {
+        self.read_from(cid, self.find_all(cid)?.into_iter())
+    }
+
+    fn read_from(
+        &self,
+        cid: &Cid,
+        places: impl Iterator<Item = Place>,
+    ) -> Result<Option<Block>, StoreError> {
         let mut failure = None;
-        for (pack, span) in self.find_all(cid) {
+        for (pack, span) in places {
             match self.read(&pack, span.offset, span.len) {
                 Ok(section) => match block_in_section(&section, cid, 0) {
                     Some(block) => return Ok(Some(block)),
@@ -299,6 +388,13 @@ impl PackSet {
             (None, Some((pack, offset))) => Err(corrupt(cid, pack, offset)),
             (None, None) => Ok(None),
         }
+    }
+
+    /// Returns the size of a pack's file in bytes.
+    pub(crate) fn file_bytes(&self, id: PackId) -> Result<u64, StoreError> {
+        let path = self.path(id);
+        let size = self.disk.open(&path, OpenMode::Read).and_then(|file| file.size());
+        size.map_err(|error| StoreError::read(&path, error))
     }
 
     fn handle(&self, pack: &Pack) -> io::Result<Arc<dyn DiskFile>> {
@@ -317,13 +413,28 @@ impl PackSet {
             let index = read(&pack.index);
             match *index {
                 Index::Open(_) => figures.open += 1,
-                Index::Sealed(_) => figures.sealed += 1,
+                Index::Sealed(_) | Index::Covered(_) => figures.sealed += 1,
             }
+            figures.covered += u64::from(matches!(*index, Index::Covered(_)));
             figures.blocks += index.len() as u64;
             figures.bytes += index.end();
         }
         figures
     }
+}
+
+/// Makes the cache of open files. It is one shard: of several, some would be full of the files of
+/// a folder that has fewer than fit.
+fn new_handles() -> Cache<PackId, Arc<dyn DiskFile>> {
+    #[expect(clippy::expect_used, reason = "both required options are set right here")]
+    let options = OptionsBuilder::new()
+        .shards(1)
+        .estimated_items_capacity(READ_HANDLES_MAX)
+        .weight_capacity(READ_HANDLES_MAX as u64)
+        .build()
+        .expect("both required options are set");
+    let hasher = DefaultHashBuilder::default();
+    Cache::with_options(options, UnitWeighter, hasher, DefaultLifecycle::default())
 }
 
 /// Takes the block `cid` out of the bytes of its section, which may go on behind it; none if they

@@ -73,13 +73,25 @@ pub(super) fn verified_section(
 
 /// Takes the block `cid` out of the bytes of its section; none if they are damaged.
 pub(super) fn block_in_section(section: &Bytes, cid: &Cid, buffer_bytes: usize) -> Option<Block> {
+    let prefix = car::parse_section_prefix(section).ok()?;
+    let end = prefix.prefix_len.checked_add(usize::try_from(prefix.data_len).ok()?)?;
+    if prefix.cid.hash() != cid.hash() || end > section.len() {
+        return None;
+    }
+    let data = section.slice(prefix.prefix_len..end);
+    let data = crate::cache::owned(data, buffer_bytes);
+    UnverifiedBlock { cid: *cid, data }.verify().ok()
+}
+
+/// Takes a block out of the bytes of its section under the CID that it was stored with; none if
+/// they are damaged.
+pub(super) fn stored_block(section: &Bytes) -> Option<Block> {
     let prefix = Prefix::parse(section)?;
-    if prefix.cid.hash() != cid.hash() || prefix.section_bytes > section.len() {
+    if prefix.section_bytes > section.len() {
         return None;
     }
     let data = section.slice(prefix.bytes.len()..prefix.section_bytes);
-    let data = crate::cache::owned(data, buffer_bytes);
-    UnverifiedBlock { cid: *cid, data }.verify().ok()
+    UnverifiedBlock { cid: prefix.cid, data }.verify().ok()
 }
 
 /// Reads the index of the pack in `file`, as far as `extent` allows.
@@ -223,10 +235,23 @@ fn search(
 /// They are written again because their writer may have ended after a failed sync: such pages
 /// count as clean, so syncing the file would succeed without bringing them to the disk.
 pub(super) fn recover(index: &mut OpenIndex, file: &dyn DiskFile) -> io::Result<()> {
+    take_verified(index, file, |at, section| file.write_at(at, section))
+}
+
+/// Takes in the sections behind the end of `index` that verify, and changes nothing.
+pub(super) fn verify(index: &mut OpenIndex, file: &dyn DiskFile) -> io::Result<()> {
+    take_verified(index, file, |_, _| Ok(()))
+}
+
+fn take_verified(
+    index: &mut OpenIndex,
+    file: &dyn DiskFile,
+    mut each: impl FnMut(u64, &[u8]) -> io::Result<()>,
+) -> io::Result<()> {
     let size = file.size()?;
     let mut window = Window::new(file, READ_BYTES);
     while let Some((prefix, section)) = verified_section(&mut window, index.end, size)? {
-        file.write_at(index.end, &section)?;
+        each(index.end, &section)?;
         index.push(&prefix.cid, &prefix.bytes, prefix.section_bytes);
     }
     Ok(())

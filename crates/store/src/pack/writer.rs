@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use cidlake_block::{Block, Cid, UnverifiedBlock, car};
 
-use super::format::{DATA_OFFSET, PackId, SECTIONS_OFFSET, Seal, head};
+use super::format::{PackId, SECTIONS_OFFSET, Seal, head};
 use super::index::{Index, OpenIndex, SealedIndex, Span};
 use super::{Pack, PackSet, corrupt, reader};
 use crate::disk::{DiskFile, OpenMode};
@@ -63,7 +63,8 @@ pub(crate) struct SyncedFile {
 #[derive(Debug)]
 struct SyncState {
     durable: u64,
-    is_poisoned: bool,
+    /// How a sync failed, if one did.
+    poison: Option<StoreError>,
 }
 
 /// What a commit has to make durable and to announce.
@@ -83,22 +84,23 @@ impl Pending {
 
 impl SyncedFile {
     fn new(file: Box<dyn DiskFile>, path: &Path, durable: u64) -> Self {
-        let state = Mutex::new(SyncState { durable, is_poisoned: false });
+        let state = Mutex::new(SyncState { durable, poison: None });
         Self { file, path: path.to_owned(), state }
     }
 
     fn is_poisoned(&self) -> bool {
-        lock(&self.state).is_poisoned
+        self.poison().is_some()
     }
 
-    fn poisoned(&self) -> StoreError {
-        StoreError::Poisoned { path: self.path.clone() }
+    /// Returns the error of the sync that failed, if one did.
+    fn poison(&self) -> Option<StoreError> {
+        lock(&self.state).poison.clone()
     }
 
     /// Syncs unless the first `len` bytes are known to be durable.
     fn sync_to(&self, len: u64) -> Result<(), StoreError> {
         let mut state = lock(&self.state);
-        if state.durable >= len && !state.is_poisoned {
+        if state.durable >= len && state.poison.is_none() {
             return Ok(());
         }
         self.sync_locked(&mut state)?;
@@ -111,11 +113,12 @@ impl SyncedFile {
     }
 
     fn sync_locked(&self, state: &mut SyncState) -> Result<(), StoreError> {
-        if state.is_poisoned || self.file.sync_data().is_err() {
-            state.is_poisoned = true;
-            return Err(self.poisoned());
+        if state.poison.is_none()
+            && let Err(error) = self.file.sync_data()
+        {
+            state.poison = Some(StoreError::poisoned(&self.path, error));
         }
-        Ok(())
+        state.poison.clone().map_or(Ok(()), Err)
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), StoreError> {
@@ -237,7 +240,7 @@ impl PackWriter {
             let (pack, file, from) =
                 (Arc::clone(&failed.pack), Arc::clone(&failed.file), failed.announced);
             for span in pack.look(|index| index.spans_from(from)).unwrap_or_default() {
-                let block = read_back(&pack, file.file.as_ref(), span)?;
+                let block = read_back(&pack, &file, span)?;
                 self.append(packs, &[&block], refresh)?;
                 pack.change(|index| index.remove(block.cid()));
             }
@@ -250,11 +253,13 @@ impl PackWriter {
     }
 
     /// Returns what the next commit has to make durable.
-    pub(crate) fn pending(&self) -> Result<Pending, StoreError> {
+    pub(crate) fn pending(&mut self, packs: &PackSet) -> Result<Pending, StoreError> {
         self.check_open()?;
-        let poisoned = self.own.iter().find(|own| own.file.is_poisoned());
-        if let Some(own) = self.failed.first().or(poisoned) {
-            return Err(own.file.poisoned());
+        // Others may have adopted a sealed pack, announced it, and collected it since.
+        self.unannounced.retain(|extent| !packs.is_retired(extent.pack));
+        if let Some(poison) = self.failed.iter().chain(&self.own).find_map(|own| own.file.poison())
+        {
+            return Err(poison);
         }
         let mut pending = Pending { file: None, extents: self.unannounced.clone() };
         if let Some(own) = &self.own
@@ -264,6 +269,25 @@ impl PackWriter {
             pending.file = Some((Arc::clone(&own.file), extent.len));
         }
         Ok(pending)
+    }
+
+    /// Returns the pack that is appended to.
+    pub(crate) fn own_id(&self) -> Option<PackId> {
+        self.own.as_ref().map(|own| own.pack.id)
+    }
+
+    /// Returns the size over which a pack is sealed, in bytes.
+    pub(crate) fn pack_bytes_max(&self) -> u64 {
+        self.pack_bytes_max
+    }
+
+    /// Lets go of the pack that is appended to, if it is this one and a commit has announced all of
+    /// it; returns whether it did.
+    pub(crate) fn let_go(&mut self, id: PackId) -> bool {
+        let own = self.own.take_if(|own| {
+            own.pack.id == id && own.announced == own.pack.end() && !own.file.is_poisoned()
+        });
+        own.is_some()
     }
 
     /// Takes note that a commit announced `extents`.
@@ -285,7 +309,7 @@ impl PackWriter {
         if let Some(own) = own {
             own.file.sync_to(own.pack.end())?;
         }
-        failed.first().map_or(Ok(()), |own| Err(own.file.poisoned()))
+        failed.iter().find_map(|own| own.file.poison()).map_or(Ok(()), Err)
     }
 
     fn check_open(&self) -> Result<(), StoreError> {
@@ -315,14 +339,18 @@ impl PackWriter {
         loop {
             let id = PackId::derive(self.seed, self.names_given);
             self.names_given = self.names_given.wrapping_add(1);
+            if packs.is_retired(id) {
+                continue;
+            }
             let pack = Pack::new(id, &packs.folder, Index::Open(OpenIndex::default()));
             let refused = |error| StoreError::change(&pack.path, "create", error);
             let file = match packs.disk.open(&pack.path, OpenMode::CreateNew) {
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => continue,
                 opened => opened.map_err(refused)?,
             };
-            // Somebody may have adopted the empty file in this very moment.
-            if !file.try_lock().map_err(refused)? {
+            // Somebody may have adopted the empty file in this very moment, and may even have filled
+            // it and let go of it.
+            if !file.try_lock().map_err(refused)? || file.size().map_err(refused)? > 0 {
                 continue;
             }
             file.write_at(0, &head(None)).map_err(refused)?;
@@ -357,6 +385,9 @@ impl PackWriter {
                 continue;
             }
             refresh()?;
+            if packs.is_retired(pack.id) {
+                continue;
+            }
             if let Some(own) = self.take_over(packs, &pack, file)? {
                 return Ok(Some(own));
             }
@@ -403,6 +434,8 @@ impl PackWriter {
             let (pack, file) = (Arc::clone(pack), Arc::new(file));
             return Ok(Some(OwnPack { pack, file, announced }));
         }
+        // Like the sections behind it, the head may be in the page cache alone.
+        file.write_at(0, &head(None)).map_err(refused)?;
         pack.grow(|index| reader::recover(index, file.as_ref())).map_err(refused)?;
         file.truncate(pack.end()).map_err(refused)?;
         let file = Arc::new(SyncedFile::new(file, &pack.path, 0));
@@ -411,12 +444,14 @@ impl PackWriter {
 }
 
 /// Reads a section of a pack whose sync failed and verifies it.
-fn read_back(pack: &Pack, file: &dyn DiskFile, span: Span) -> Result<Block, StoreError> {
-    let bytes = crate::disk::read_vec(file, span.offset, span.len)
+fn read_back(pack: &Pack, file: &SyncedFile, span: Span) -> Result<Block, StoreError> {
+    let bytes = crate::disk::read_vec(file.file.as_ref(), span.offset, span.len)
         .map_err(|error| StoreError::read(&pack.path, error))?;
     let section = Bytes::from(bytes);
-    let prefix = car::parse_section_prefix(&section)
-        .map_err(|_| StoreError::Poisoned { path: pack.path.clone() })?;
+    let prefix = car::parse_section_prefix(&section).map_err(|error| {
+        let unreadable = std::io::Error::new(std::io::ErrorKind::InvalidData, error.to_string());
+        file.poison().unwrap_or_else(|| StoreError::poisoned(&pack.path, unreadable))
+    })?;
     let data = section.slice(prefix.prefix_len.min(section.len())..);
     let block = UnverifiedBlock { cid: prefix.cid, data }.verify();
     block.map_err(|_| corrupt(&prefix.cid, pack.id, span.offset))
@@ -450,9 +485,11 @@ fn finish_seal(
     let Some((_, prefix_crc)) = known.filter(|(end, _)| *end == seal.data_end) else {
         return Ok(None);
     };
-    let sealed = head(Some(&seal));
-    let header = sealed.get(..usize::try_from(DATA_OFFSET).unwrap_or_default());
-    file.write_at(0, header.unwrap_or_default())?;
+    // The whole head: of a pack that was never synced before, a power cut may have taken all of it.
+    file.write_at(0, &head(Some(&seal))).inspect_err(|_| {
+        // The pack stays open, and its next seal begins with cutting this one off.
+        let _open_again = file.write_at(0, &head(None));
+    })?;
     file.sync()?;
     pack.set_sealed(SealedIndex::new(index, &seal));
     Ok(Some(Extent { pack: pack.id, len: seal.data_end, prefix_crc }))

@@ -39,11 +39,11 @@ pub(super) fn get_many(store: &Store, cids: &[Cid]) -> Result<Vec<Option<Block>>
         if place.is_some() {
             continue;
         }
-        let mut known = store.packs.find(cid);
+        let mut known = store.packs.find(cid)?;
         if known.is_none() && !is_fresh {
             store.refresh()?;
             is_fresh = true;
-            known = store.packs.find(cid);
+            known = store.packs.find(cid)?;
         }
         match known {
             Some((pack, span)) => wants.push(Want { at, cid: *cid, pack, span }),

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use cidlake_block::{Cid, Codec, UnverifiedBlock, parse_cid};
 use cidlake_store::disk::{Disk, MemDisk, OpenMode, RealDisk};
-use cidlake_store::{CommitError, Expect, Lsn, Options, Payload, Store, StoreError};
+use cidlake_store::{CommitError, Expect, FsckLevel, Lsn, Options, Payload, Store, StoreError};
 
-use crate::support::{assert_here, block, commit, delta, open, options, payloads, root, try_open};
+use crate::support::{
+    assert_here, block, commit, delta, hold, open, options, payloads, root, try_open,
+};
 
 #[test]
 fn blocks_and_records_come_back_after_reopening() {
@@ -20,7 +22,7 @@ fn blocks_and_records_come_back_after_reopening() {
     ];
     {
         let store = open(&disk, 1);
-        let report = store.put(&blocks).unwrap();
+        let report = store.put(&hold(&store), &blocks).unwrap();
         assert_eq!(report.new_blocks, 40);
         assert_eq!(report.new_bytes, (0..40).map(|number| 17 * number).sum::<u64>());
         assert_here(&store, &blocks);
@@ -33,7 +35,7 @@ fn blocks_and_records_come_back_after_reopening() {
     assert_eq!(store.last_lsn().unwrap(), Lsn(4));
     let later: Vec<u64> = store.records_after(Lsn(2)).unwrap().iter().map(|r| r.lsn.0).collect();
     assert_eq!(later, [3, 4]);
-    let report = store.fsck(&mut |_| {}).unwrap();
+    let report = store.fsck(FsckLevel::Full, &mut |_| {}).unwrap();
     assert_eq!((report.blocks, report.records, report.damage), (40, 4, vec![]));
 }
 
@@ -43,9 +45,9 @@ fn a_block_is_stored_once_whatever_its_codec() {
     let store = open(&disk, 1);
     let raw = block(1, 100);
     let cbor = Cid::new_v1(0x71, *raw.cid().hash());
-    assert_eq!(store.put(&[raw.clone(), raw.clone()]).unwrap().new_blocks, 1);
+    assert_eq!(store.put(&hold(&store), &[raw.clone(), raw.clone()]).unwrap().new_blocks, 1);
     let again = UnverifiedBlock { cid: cbor, data: raw.data().clone() }.verify().unwrap();
-    assert_eq!(store.put(&[again]).unwrap().new_blocks, 0);
+    assert_eq!(store.put(&hold(&store), &[again]).unwrap().new_blocks, 0);
     let found = store.get(&cbor).unwrap().unwrap();
     assert_eq!((found.cid(), found.data()), (&cbor, raw.data()));
     assert_eq!(Codec::of(found.cid()).unwrap(), Codec::DagCbor);
@@ -59,7 +61,7 @@ fn identity_cids_need_no_storage() {
     let found = store.get(&empty).unwrap().unwrap();
     assert!(found.is_empty());
     assert!(store.has(&empty).unwrap());
-    assert_eq!(store.put(std::slice::from_ref(&found)).unwrap().new_blocks, 0);
+    assert_eq!(store.put(&hold(&store), std::slice::from_ref(&found)).unwrap().new_blocks, 0);
     assert_eq!(store.cached(&empty).unwrap().data(), found.data());
     assert_eq!(store.get_many(&[empty]).unwrap()[0].as_ref().unwrap().data(), found.data());
 }
@@ -69,7 +71,7 @@ fn what_is_not_here_is_none() {
     let disk = MemDisk::new();
     let store = open(&disk, 1);
     let (here, missing) = (block(1, 50), block(2, 50));
-    store.put(std::slice::from_ref(&here)).unwrap();
+    store.put(&hold(&store), std::slice::from_ref(&here)).unwrap();
     assert!(store.get(missing.cid()).unwrap().is_none());
     assert!(!store.has(missing.cid()).unwrap());
     let found =
@@ -83,17 +85,17 @@ fn what_is_not_here_is_none() {
 fn a_commit_expects_the_last_record() {
     let disk = MemDisk::new();
     let (one, two) = (open(&disk, 1), open(&disk, 2));
-    let first = one.commit(vec![delta(1)], Expect::Last(Lsn(0))).unwrap();
-    let behind = two.commit(vec![delta(2)], Expect::Last(Lsn(0)));
+    let first = one.commit(&hold(&one), vec![delta(1)], Expect::Last(Lsn(0))).unwrap();
+    let behind = two.commit(&hold(&two), vec![delta(2)], Expect::Last(Lsn(0)));
     assert!(matches!(behind, Err(CommitError::Behind { last }) if last == first));
-    let second = two.commit(vec![delta(2)], Expect::Last(first)).unwrap();
+    let second = two.commit(&hold(&two), vec![delta(2)], Expect::Last(first)).unwrap();
     // Blocks made durable without a record move nothing that anybody could have read.
-    one.put(&[block(9, 80)]).unwrap();
-    assert_eq!(one.commit(vec![], Expect::Last(second)).unwrap(), second);
-    two.commit(vec![delta(3)], Expect::Last(second)).unwrap();
+    one.put(&hold(&one), &[block(9, 80)]).unwrap();
+    assert_eq!(one.commit(&hold(&one), vec![], Expect::Last(second)).unwrap(), second);
+    two.commit(&hold(&two), vec![delta(3)], Expect::Last(second)).unwrap();
     assert_eq!(payloads(&one), [delta(1), delta(2), delta(3)]);
     assert!(matches!(
-        one.commit(vec![delta(4)], Expect::Last(Lsn(99))),
+        one.commit(&hold(&one), vec![delta(4)], Expect::Last(Lsn(99))),
         Err(CommitError::Behind { .. })
     ));
 }
@@ -103,7 +105,7 @@ fn a_commit_without_records_makes_blocks_durable() {
     let disk = MemDisk::new();
     let store = open(&disk, 1);
     let blocks = [block(1, 500), block(2, 500)];
-    store.put(&blocks).unwrap();
+    store.put(&hold(&store), &blocks).unwrap();
     assert_eq!(commit(&store, vec![]), Lsn(0));
     assert_eq!(commit(&store, vec![]), Lsn(0));
     drop(store);
@@ -150,12 +152,14 @@ fn a_newer_format_is_refused() {
 fn a_closed_store_says_so() {
     let disk = MemDisk::new();
     let store = open(&disk, 1);
+    let hold = hold(&store);
     store.close().unwrap();
     store.close().unwrap();
+    assert!(matches!(store.hold(), Err(StoreError::Closed)));
     assert!(matches!(store.get(block(1, 1).cid()), Err(StoreError::Closed)));
-    assert!(matches!(store.put(&[]), Err(StoreError::Closed)));
+    assert!(matches!(store.put(&hold, &[]), Err(StoreError::Closed)));
     assert!(matches!(
-        store.commit(vec![], Expect::Any),
+        store.commit(&hold, vec![], Expect::Any),
         Err(CommitError::Store(StoreError::Closed))
     ));
 }
@@ -166,7 +170,7 @@ fn a_record_that_is_too_large_is_refused() {
     let store = open(&disk, 1);
     let pin = Payload::Pin { cid: *block(1, 1).cid(), name: Some("x".repeat(2 << 20)) };
     assert!(matches!(
-        store.commit(vec![delta(1), pin], Expect::Any),
+        store.commit(&hold(&store), vec![delta(1), pin], Expect::Any),
         Err(CommitError::Store(StoreError::RecordTooLarge { .. }))
     ));
     assert_eq!(payloads(&store), []);
@@ -179,7 +183,7 @@ fn the_cache_serves_what_was_read() {
         Store::open(Arc::new(disk), root(), Options { cache_bytes_max: 1 << 20, ..options(1) })
             .unwrap();
     let block = block(1, 1000);
-    store.put(std::slice::from_ref(&block)).unwrap();
+    store.put(&hold(&store), std::slice::from_ref(&block)).unwrap();
     assert!(store.cached(block.cid()).is_none());
     store.get(block.cid()).unwrap().unwrap();
     store.get(block.cid()).unwrap().unwrap();
@@ -195,7 +199,7 @@ fn many_blocks_are_read_in_large_pieces() {
         Store::open(Arc::new(disk), root(), Options { pack_bytes_max: 1 << 30, ..options(1) })
             .unwrap();
     let blocks: Vec<_> = (0..24).map(|number| block(number, 1 << 20)).collect();
-    store.put(&blocks).unwrap();
+    store.put(&hold(&store), &blocks).unwrap();
     let cids: Vec<Cid> = blocks.iter().rev().map(|block| *block.cid()).collect();
     let found = store.get_many(&cids).unwrap();
     let mut places = Vec::new();
@@ -222,8 +226,8 @@ fn a_real_folder_works_as_the_simulated_one_does() {
         for (number, store) in [&one, &two].into_iter().enumerate() {
             let number = round * 10 + u32::try_from(number).unwrap();
             let blocks = vec![block(number, 700), block(number + 100, 900)];
-            store.put(&blocks).unwrap();
-            store.commit(vec![delta(number)], Expect::Any).unwrap();
+            store.put(&hold(store), &blocks).unwrap();
+            store.commit(&hold(store), vec![delta(number)], Expect::Any).unwrap();
             all.extend(blocks);
             assert_here(&one, &all);
             assert_here(&two, &all);
@@ -235,7 +239,7 @@ fn a_real_folder_works_as_the_simulated_one_does() {
     let three = open(3);
     assert_here(&three, &all);
     assert_eq!(payloads(&three).len(), 20);
-    let report = three.fsck(&mut |_| {}).unwrap();
+    let report = three.fsck(FsckLevel::Full, &mut |_| {}).unwrap();
     assert_eq!((report.blocks, report.damage), (40, vec![]));
     assert!(three.stats().packs_sealed > 5);
 }
@@ -248,7 +252,7 @@ fn a_lake_can_lie_below_folders_that_cannot_be_synced() {
     let way = folder.path().strip_prefix("/").unwrap();
     let root = std::path::Path::new("/proc/self/root").join(way).join("lake");
     let store = Store::open(Arc::new(RealDisk), &root, options(1)).unwrap();
-    store.put(&[block(1, 100)]).unwrap();
+    store.put(&hold(&store), &[block(1, 100)]).unwrap();
     commit(&store, vec![delta(1)]);
     assert!(folder.path().join("lake/lake.toml").exists());
 }
@@ -259,7 +263,7 @@ fn a_head_that_names_a_place_beyond_every_file_does_not_keep_a_lake_shut() {
     let open = |seed| Store::open(Arc::new(RealDisk), folder.path(), options(seed)).unwrap();
     let store = open(1);
     let block = block(1, 400);
-    store.put(std::slice::from_ref(&block)).unwrap();
+    store.put(&hold(&store), std::slice::from_ref(&block)).unwrap();
     commit(&store, vec![delta(1)]);
     store.close().unwrap();
     let mut entries = std::fs::read_dir(folder.path().join("packs")).unwrap();
@@ -297,7 +301,7 @@ fn a_log_whose_epochs_are_used_up_says_so() {
         file.write_at(0, &content).unwrap();
     }
     let store = open(&disk, 2);
-    let refused = store.commit(vec![delta(1)], Expect::Any);
+    let refused = store.commit(&hold(&store), vec![delta(1)], Expect::Any);
     assert!(
         matches!(refused, Err(CommitError::Store(StoreError::LogCorrupt { .. }))),
         "{refused:?}"

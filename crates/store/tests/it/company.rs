@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use cidlake_block::Block;
 use cidlake_store::disk::{Disk as _, FaultyDisk, MemDisk, OpenMode};
-use cidlake_store::{CommitError, Expect, Lsn, Payload, Store};
+use cidlake_store::{CommitError, Expect, FsckLevel, Lsn, Payload, Store};
 
-use crate::support::{assert_here, block, commit, delta, open, options, payloads, root};
+use crate::support::{assert_here, block, commit, delta, hold, open, options, payloads, root};
 
 fn packs(disk: &MemDisk) -> Vec<String> {
     disk.list(&root().join("packs")).unwrap()
@@ -20,7 +20,7 @@ fn processes_see_each_others_commits_and_nothing_before() {
     for round in 0..30 {
         let (writer, reader) = if round % 3 == 0 { (&two, &one) } else { (&one, &two) };
         let blocks = vec![block(round * 2, 600), block(round * 2 + 1, 50)];
-        writer.put(&blocks).unwrap();
+        writer.put(&hold(writer), &blocks).unwrap();
         assert_here(writer, &blocks);
         assert!(!reader.has(blocks[0].cid()).unwrap());
         assert!(reader.get(blocks[1].cid()).unwrap().is_none());
@@ -30,10 +30,56 @@ fn processes_see_each_others_commits_and_nothing_before() {
         assert_here(reader, &all);
         assert_eq!(payloads(reader), payloads(writer));
     }
-    assert_eq!(two.put(&all).unwrap().new_blocks, 0);
+    assert_eq!(two.put(&hold(&two), &all).unwrap().new_blocks, 0);
     assert!(one.stats().packs_sealed > 3);
-    let report = one.fsck(&mut |_| {}).unwrap();
+    let report = one.fsck(FsckLevel::Full, &mut |_| {}).unwrap();
     assert_eq!((report.damage, report.blocks), (vec![], 60));
+}
+
+/// Files that a process keeps open are no longer the log's when somebody else has replaced them.
+#[test]
+fn a_segment_that_is_kept_open_is_written_to_only_while_it_is_the_last() {
+    let disk = MemDisk::new();
+    let one = open(&disk, 1);
+    let mut all = Vec::new();
+    for number in 0..3 {
+        all.push(delta(number));
+        commit(&one, vec![delta(number)]);
+    }
+    // So many that a segment is full.
+    let two = open(&disk, 2);
+    let segments = one.stats().log.segments;
+    for number in 10..30 {
+        all.push(delta(number));
+        commit(&two, vec![delta(number)]);
+    }
+    assert!(two.stats().log.segments > segments);
+    for (number, store) in (30..40).zip([&one, &two].into_iter().cycle()) {
+        all.push(delta(number));
+        commit(store, vec![delta(number)]);
+    }
+    assert_eq!(payloads(&open(&disk, 3)), all);
+}
+
+#[test]
+fn a_lock_that_was_removed_is_made_anew_by_all() {
+    let disk = MemDisk::new();
+    let one = open(&disk, 1);
+    let mut all = vec![delta(0), delta(1)];
+    commit(&one, vec![delta(0)]);
+    commit(&one, vec![delta(1)]);
+    disk.remove(&root().join("wal/lock")).unwrap();
+    // The new lock counts names from the beginning: it comes to the number that `one` has read. And
+    // what is written at once goes to a new segment as a whole, so the old one shows nothing of it.
+    let two = open(&disk, 2);
+    let segments = one.stats().log.segments;
+    let many: Vec<Payload> = (2..30).map(delta).collect();
+    commit(&two, many.clone());
+    assert_eq!(two.stats().log.segments, segments + 1);
+    all.extend(many);
+    all.push(delta(100));
+    commit(&one, vec![delta(100)]);
+    assert_eq!(payloads(&open(&disk, 3)), all);
 }
 
 #[test]
@@ -46,9 +92,9 @@ fn threads_of_several_processes_commit_at_once() {
             scope.spawn(move || {
                 for round in 0..25 {
                     let number = thread * 1000 + round;
-                    store.put(&[block(number, 300), block(round, 80)]).unwrap();
+                    store.put(&hold(store), &[block(number, 300), block(round, 80)]).unwrap();
                     let own = vec![delta(number), delta(number + 100_000)];
-                    let last = store.commit(own.clone(), Expect::Any).unwrap();
+                    let last = store.commit(&hold(store), own.clone(), Expect::Any).unwrap();
                     let found = store.records_after(Lsn(last.0 - 2)).unwrap();
                     let found: Vec<_> =
                         found.into_iter().take(2).map(|record| record.payload).collect();
@@ -86,7 +132,7 @@ fn of_two_commits_that_expect_the_same_one_is_made() {
                 while done < increments {
                     let seen = store.last_lsn().unwrap();
                     let number = u32::try_from(seen.0).unwrap();
-                    match store.commit(vec![delta(number)], Expect::Last(seen)) {
+                    match store.commit(&hold(store), vec![delta(number)], Expect::Last(seen)) {
                         Ok(lsn) => {
                             assert_eq!(lsn.0, seen.0 + 1);
                             done += 1;
@@ -135,12 +181,13 @@ fn the_pack_of_a_dead_process_is_adopted_with_what_it_left() {
     let dead = disk.process();
     let store = Store::open(Arc::new(dead.clone()), root(), options(1)).unwrap();
     let (kept, left, torn) = (block(1, 300), block(2, 300), block(3, 300));
-    store.put(std::slice::from_ref(&kept)).unwrap();
+    let held = hold(&store);
+    store.put(&hold(&store), std::slice::from_ref(&kept)).unwrap();
     commit(&store, vec![delta(1)]);
-    store.put(std::slice::from_ref(&left)).unwrap();
-    store.put(std::slice::from_ref(&torn)).unwrap();
+    store.put(&hold(&store), std::slice::from_ref(&left)).unwrap();
+    store.put(&hold(&store), std::slice::from_ref(&torn)).unwrap();
     dead.kill();
-    assert!(store.put(&[block(4, 10)]).is_err());
+    assert!(store.put(&held, &[block(4, 10)]).is_err());
     let name = packs(&disk)[0].clone();
     let path = root().join("packs").join(&name);
     let whole = disk.content(&path).unwrap();
@@ -148,11 +195,11 @@ fn the_pack_of_a_dead_process_is_adopted_with_what_it_left() {
 
     let heir = open(&disk, 2);
     assert!(!heir.has(left.cid()).unwrap());
-    heir.put(&[block(5, 100)]).unwrap();
+    heir.put(&hold(&heir), &[block(5, 100)]).unwrap();
     assert_eq!(packs(&disk), [name]);
     assert_here(&heir, &[kept.clone(), left.clone(), block(5, 100)]);
     assert!(!heir.has(torn.cid()).unwrap());
-    assert_eq!(heir.put(std::slice::from_ref(&left)).unwrap().new_blocks, 0);
+    assert_eq!(heir.put(&hold(&heir), std::slice::from_ref(&left)).unwrap().new_blocks, 0);
     commit(&heir, vec![]);
     drop(heir);
     disk.crash(0);
@@ -160,15 +207,56 @@ fn the_pack_of_a_dead_process_is_adopted_with_what_it_left() {
 }
 
 #[test]
+fn an_heir_brings_the_head_of_a_pack_to_the_disk_too() {
+    let disk = MemDisk::new();
+    let dead = disk.process();
+    let store = Store::open(Arc::new(dead.clone()), root(), options(1)).unwrap();
+    store.put(&hold(&store), &[block(1, 300)]).unwrap();
+    // The first sync of the pack failed, and nothing of it ever reaches the disk.
+    let path = root().join("packs").join(&packs(&disk)[0]);
+    disk.forget_unsynced(&path).unwrap();
+    dead.kill();
+    let heir = open(&disk, 2);
+    heir.put(&hold(&heir), &[block(2, 300)]).unwrap();
+    commit(&heir, vec![]);
+    let whole = disk.content(&path).unwrap();
+    drop(heir);
+    disk.crash(0);
+    assert_eq!(disk.content(&path).unwrap(), whole);
+}
+
+#[test]
+fn a_pack_that_was_sealed_but_lost_its_head_is_whole_when_it_is_adopted() {
+    let disk = MemDisk::new();
+    let dead = disk.process();
+    let store = Store::open(Arc::new(dead.clone()), root(), options(1)).unwrap();
+    store.put(&hold(&store), &[block(1, 3100)]).unwrap();
+    store.put(&hold(&store), &[block(2, 100)]).unwrap();
+    dead.kill();
+    let mut names = packs(&disk);
+    names.sort();
+    let path = root().join("packs").join(&names[0]);
+    let whole = disk.content(&path).unwrap();
+    // The first sync of this pack was that of its seal, and the power went in the middle of it.
+    disk.set_content(&path, [vec![0; 77], whole[77..].to_vec()].concat()).unwrap();
+    let heir = open(&disk, 2);
+    heir.put(&hold(&heir), &[block(3, 100)]).unwrap();
+    commit(&heir, vec![]);
+    assert_eq!(disk.content(&path).unwrap(), whole);
+    assert_eq!(heir.fsck(FsckLevel::Full, &mut |_| {}).unwrap().damage, []);
+    assert_here(&heir, &[block(1, 3100)]);
+}
+
+#[test]
 fn a_pack_in_use_is_not_adopted() {
     let disk = MemDisk::new();
     let (one, two) = (open(&disk, 1), open(&disk, 2));
-    one.put(&[block(1, 100)]).unwrap();
-    two.put(&[block(2, 100)]).unwrap();
+    one.put(&hold(&one), &[block(1, 100)]).unwrap();
+    two.put(&hold(&two), &[block(2, 100)]).unwrap();
     assert_eq!(packs(&disk).len(), 2);
     one.close().unwrap();
     let three = open(&disk, 3);
-    three.put(&[block(3, 100)]).unwrap();
+    three.put(&hold(&three), &[block(3, 100)]).unwrap();
     assert_eq!(packs(&disk).len(), 2);
     // What the first process left without a commit is the third's to announce.
     commit(&three, vec![]);
@@ -181,13 +269,13 @@ fn what_an_heir_adopts_is_on_the_disk_after_its_commit() {
     let dead = disk.process();
     let store = Store::open(Arc::new(dead.clone()), root(), options(1)).unwrap();
     commit(&store, vec![delta(1)]);
-    store.put(&[block(1, 300)]).unwrap();
+    store.put(&hold(&store), &[block(1, 300)]).unwrap();
     // A sync failed: the kernel took the pages for clean, and they never reach the disk.
     disk.forget_unsynced(&root().join("packs").join(&packs(&disk)[0])).unwrap();
     dead.kill();
     let heir = open(&disk, 2);
-    heir.put(&[block(2, 300)]).unwrap();
-    assert_eq!(heir.put(&[block(1, 300)]).unwrap().new_blocks, 0);
+    heir.put(&hold(&heir), &[block(2, 300)]).unwrap();
+    assert_eq!(heir.put(&hold(&heir), &[block(1, 300)]).unwrap().new_blocks, 0);
     commit(&heir, vec![delta(2)]);
     drop(heir);
     for seed in 0..8 {
@@ -250,14 +338,14 @@ fn a_commit_without_records_saves_what_a_dead_writer_left_unsynced() {
     let faults = faulty.faults();
     let store = Store::open(Arc::new(faulty), root(), options(1)).unwrap();
     commit(&store, vec![delta(1)]);
-    store.put(&[block(1, 300)]).unwrap();
+    store.put(&hold(&store), &[block(1, 300)]).unwrap();
     // The pack is synced, the log is not: the record that announces the block can be read, and
     // is not on the disk.
     faults.fail_sync_at(faults.syncs() + 1);
-    store.commit(vec![delta(2)], Expect::Any).unwrap_err();
+    store.commit(&hold(&store), vec![delta(2)], Expect::Any).unwrap_err();
     dead.kill();
     let heir = open(&disk, 2);
-    assert_eq!(heir.put(&[block(1, 300)]).unwrap().new_blocks, 0);
+    assert_eq!(heir.put(&hold(&heir), &[block(1, 300)]).unwrap().new_blocks, 0);
     commit(&heir, vec![]);
     drop(heir);
     for seed in 0..16 {

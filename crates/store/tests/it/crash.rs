@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cidlake_store::disk::{Faults, FaultyDisk, MemDisk};
 use cidlake_store::{Expect, Lsn, Payload, Store};
 
-use crate::support::{Promises, block, delta, open, payloads, root, try_open};
+use crate::support::{Promises, block, checkpoint, delta, hold, open, payloads, root, try_open};
 
 /// A store on a disk where everything from operation `from` on fails.
 fn open_faulty(disk: &MemDisk, from: u64, seed: u8) -> (Faults, Option<Store>) {
@@ -15,7 +15,7 @@ fn open_faulty(disk: &MemDisk, from: u64, seed: u8) -> (Faults, Option<Store>) {
     (faults, try_open(Arc::new(faulty), seed).ok())
 }
 
-/// Fills packs and segments; ends early when the store fails.
+/// Fills packs and segments and writes checkpoints; ends early when the store fails.
 fn work(store: &Store, promises: &mut Promises) {
     for round in 0..8_u32 {
         let count = 1 + round % 3;
@@ -24,6 +24,10 @@ fn work(store: &Store, promises: &mut Promises) {
         payloads.push(Payload::Pin { cid: *block(round, 5).cid(), name: None });
         if !promises.store(store, blocks, payloads) {
             return;
+        }
+        if round % 2 == 0 {
+            // It may fail, and then the next commit does.
+            let _made = checkpoint(store);
         }
     }
 }
@@ -64,6 +68,7 @@ fn a_power_cut_in_any_operation_of_a_recovery_loses_nothing_either() {
             let mut is_through = false;
             if let Some(store) = store {
                 promises.check_unless(&store, &faults, second);
+                let _made = checkpoint(&store);
                 if promises.open.is_none() {
                     let blocks = vec![block(900, 400), block(901, 2900)];
                     is_through = promises.store(&store, blocks, vec![delta(900), delta(901)]);
@@ -130,7 +135,7 @@ fn one_segment(commits: &[Vec<Payload>]) -> (MemDisk, std::path::PathBuf, Vec<u8
         cidlake_store::Options { segment_bytes_max: 1 << 20, ..crate::support::options(1) };
     let store = Store::open(Arc::new(disk.process()), root(), options).unwrap();
     for payloads in commits {
-        store.commit(payloads.clone(), Expect::Any).unwrap();
+        store.commit(&hold(&store), payloads.clone(), Expect::Any).unwrap();
     }
     drop(store);
     let path = root().join("wal/00000000000000000001-00000001.wal");
@@ -159,7 +164,7 @@ fn a_torn_tail_at_any_byte_opens_with_the_commits_before() {
             let disk = disk.fork();
             assert_eq!(payloads(&open(&disk, 2)), before.concat(), "cut at {cut}");
             let store = open(&disk, 3);
-            store.commit(vec![delta(6)], Expect::Last(Lsn(3))).unwrap();
+            store.commit(&hold(&store), vec![delta(6)], Expect::Last(Lsn(3))).unwrap();
             assert_eq!(payloads(&open(&disk, 4)), [before.concat(), vec![delta(6)]].concat());
         }
     }
@@ -176,8 +181,26 @@ fn a_write_whose_first_sector_was_lost_is_torn_and_not_damaged() {
     disk.set_content(&path, torn).unwrap();
     let store = open(&disk, 2);
     assert_eq!(payloads(&store), before.concat());
-    store.commit(vec![delta(2)], Expect::Any).unwrap();
-    assert_eq!(payloads(&open(&disk, 3)), [delta(1), delta(2)]);
+    // Sooner or later one of these would end where a record of the torn write begins.
+    let mut expected = before.concat();
+    for number in 2..40 {
+        store.commit(&hold(&store), vec![delta(number)], Expect::Any).unwrap();
+        expected.push(delta(number));
+        assert_eq!(payloads(&open(&disk, 3)), expected);
+    }
+}
+
+#[test]
+fn records_of_another_history_are_refused() {
+    let history = |first: u32| vec![vec![delta(first)], vec![delta(2)], vec![delta(3)]];
+    let (_, _, one_record) = one_segment(&[vec![delta(1)]]);
+    let (_, _, other) = one_segment(&history(9));
+    let (disk, path, content) = one_segment(&history(1));
+    assert_eq!(content.len(), other.len());
+    let joint = one_record.len();
+    disk.set_content(&path, [&content[..joint], &other[joint..]].concat()).unwrap();
+    let refused = try_open(Arc::new(disk.process()), 2);
+    assert!(matches!(refused, Err(cidlake_store::StoreError::LogCorrupt { .. })), "{refused:?}");
 }
 
 #[test]
@@ -204,7 +227,7 @@ fn a_missing_segment_is_refused() {
     let disk = MemDisk::new();
     let store = open(&disk, 1);
     for number in 0..60 {
-        store.commit(vec![delta(number)], Expect::Any).unwrap();
+        store.commit(&hold(&store), vec![delta(number)], Expect::Any).unwrap();
     }
     drop(store);
     let wal = root().join("wal");
@@ -219,4 +242,22 @@ fn a_missing_segment_is_refused() {
         let refused = try_open(Arc::new(disk), 2);
         assert!(matches!(refused, Err(cidlake_store::StoreError::LogCorrupt { .. })), "{name}");
     }
+}
+
+#[test]
+fn a_record_with_unknown_flags_is_a_newer_program_s_and_is_not_replaced() {
+    let (_, _, before) = one_segment(&[vec![delta(1)]]);
+    let (disk, path, mut content) = one_segment(&[vec![delta(1)], vec![delta(2)]]);
+    let record = &mut content[before.len()..];
+    record[26] = 0x40;
+    let payload_len = u32::from_le_bytes(record[4..8].try_into().unwrap()) as usize;
+    let covered = [&record[..36], &record[40..40 + payload_len]].concat();
+    record[36..40].copy_from_slice(&crc32c::crc32c(&covered).to_le_bytes());
+    disk.set_content(&path, content.clone()).unwrap();
+    let refused = try_open(Arc::new(disk.process()), 2);
+    assert!(
+        matches!(refused, Err(cidlake_store::StoreError::UnknownFlags { lsn: 2, flags: 0x40 })),
+        "{refused:?}"
+    );
+    assert_eq!(disk.content(&path).unwrap(), content);
 }

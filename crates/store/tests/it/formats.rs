@@ -10,17 +10,34 @@ use std::sync::{Arc, Once};
 
 use cidlake_block::{Block, Cid, Codec, UnverifiedBlock};
 use cidlake_store::disk::{Disk, MemDisk, OpenMode};
-use cidlake_store::{Options, Payload, Store};
+use cidlake_store::{Base, FsckLevel, Hold, Lsn, Options, Payload, Store};
 
-use crate::support::{assert_here, block, commit, delta, open, payloads, root};
+use crate::support::{
+    assert_here, block, commit, delta, gc, hold, keep, open, options, pack_names, payloads, root,
+    unpin,
+};
 
-/// The files of the lake and their fixtures: a sealed pack, an open one, and a segment with every
-/// kind of record.
+/// The files of the lake and their fixtures: a sealed pack, an open one, and a segment with the
+/// first kinds of records.
 const FILES: [(&str, &str); 4] = [
     ("lake.toml", "lake-v1.toml"),
     ("packs/000102030405060708090a0b0c0d0e0f.car", "pack-v1.car"),
     ("packs/000102030405060708090a0b0c0d0e10.car", "pack-open-v1.car"),
     ("wal/00000000000000000001-00000001.wal", "log-v1.wal"),
+];
+
+/// The files of a second lake, which has what came later in the life of the format.
+const LATER_FILES: [(&str, &str); 2] = [
+    ("wal/00000000000000000001-00000001.wal", "log-later-v1.wal"),
+    ("wal/00000000000000000003.checkpoint", "checkpoint-v1.checkpoint"),
+];
+
+/// The files of another lake: a segment with a record that retires a pack, a checkpoint behind it,
+/// and the lease of a process that holds it.
+const COLLECTED: [(&str, &str); 3] = [
+    ("wal/00000000000000000001-00000001.wal", "log-retire-v1.wal"),
+    ("wal/00000000000000000004.checkpoint", "checkpoint-retire-v1.checkpoint"),
+    ("leases/01010101010101010101010101010101.lease", "lease-v1.lease"),
 ];
 
 static BLESSING: Once = Once::new();
@@ -40,10 +57,14 @@ fn fixture(name: &str) -> Vec<u8> {
 }
 
 fn bless() {
-    let disk = written();
     fs::create_dir_all(fixture_path("")).unwrap();
-    for (path, name) in FILES {
-        fs::write(fixture_path(name), disk.content(&root().join(path)).unwrap()).unwrap();
+    let (collected, _hold) = collected();
+    let lakes =
+        [(written(), FILES.as_slice()), (written_later(), &LATER_FILES), (collected, &COLLECTED)];
+    for (disk, files) in lakes {
+        for (path, name) in files {
+            fs::write(fixture_path(name), disk.content(&root().join(path)).unwrap()).unwrap();
+        }
     }
 }
 
@@ -78,9 +99,7 @@ fn records() -> Vec<Payload> {
     ]
 }
 
-/// Writes the lake that the fixtures were taken from.
-fn written() -> MemDisk {
-    let disk = MemDisk::new();
+fn writer(disk: &MemDisk) -> Store {
     let options = Options {
         create: true,
         pack_bytes_max: 1500,
@@ -88,19 +107,93 @@ fn written() -> MemDisk {
         cache_bytes_max: 0,
         seed: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15],
     };
-    let store = Store::open(Arc::new(disk.process()), root(), options).unwrap();
-    store.put(&blocks()).unwrap();
+    Store::open(Arc::new(disk.process()), root(), options).unwrap()
+}
+
+/// Writes the lake that the fixtures were taken from.
+fn written() -> MemDisk {
+    let disk = MemDisk::new();
+    let store = writer(&disk);
+    store.put(&hold(&store), &blocks()).unwrap();
     commit(&store, records());
-    store.put(&[last_block()]).unwrap();
+    store.put(&hold(&store), &[last_block()]).unwrap();
     commit(&store, vec![]);
     store.close().unwrap();
     disk
 }
 
+/// Records of the kinds that came later.
+fn later_records() -> Vec<Payload> {
+    vec![Payload::Expire { name: "main.people".to_owned(), oldest: *block(1, 700).cid() }]
+}
+
+/// Writes the second lake: a checkpoint, and a record behind it.
+fn written_later() -> MemDisk {
+    let disk = MemDisk::new();
+    let store = writer(&disk);
+    store.put(&hold(&store), &blocks()[..1]).unwrap();
+    commit(&store, vec![delta(1), delta(2)]);
+    let last = commit(&store, later_records());
+    store.checkpoint(last, b"state".as_slice().into()).unwrap();
+    commit(&store, vec![delta(3)]);
+    store.close().unwrap();
+    disk
+}
+
+/// Writes the lake that the fixtures of a collection were taken from.
+fn collected() -> (MemDisk, Hold) {
+    let disk = MemDisk::new();
+    let options = Options { segment_bytes_max: 4096, ..options(1) };
+    let store = Store::open(Arc::new(disk.process()), root(), options).unwrap();
+    keep(&store, &[block(1, 300), block(2, 900)]);
+    commit(&store, vec![unpin(&block(2, 900))]);
+    let reader = hold(&store);
+    assert_eq!(gc(&store).packs_repacked, 1);
+    let last = store.last_lsn().unwrap();
+    store.checkpoint(last, b"state".as_slice().into()).unwrap();
+    drop(reader);
+    let hold = hold(&store);
+    (disk, hold)
+}
+
 #[test]
-fn a_lake_has_the_bytes_of_the_fixtures() {
-    let disk = written();
-    for (path, name) in FILES {
+fn a_collected_lake_has_the_bytes_of_the_fixtures() {
+    let (disk, hold) = collected();
+    assert_eq!(hold.lsn(), Lsn(4));
+    assert_golden(&disk, &COLLECTED);
+}
+
+#[test]
+fn the_fixtures_of_a_collected_lake_are_read() {
+    let (other, _hold) = collected();
+    let disk = MemDisk::new();
+    for folder in ["packs", "wal", "leases"] {
+        disk.create_dir(&root().join(folder)).unwrap();
+    }
+    let write = |path: &str, content: &[u8]| {
+        let file = disk.open(&root().join(path), OpenMode::CreateNew).unwrap();
+        file.write_at(0, content).unwrap();
+        file
+    };
+    write("lake.toml", &fixture("lake-v1.toml"));
+    let [_retired, pack] = pack_names(&other).try_into().unwrap();
+    let pack = root().join("packs").join(pack);
+    write(pack.strip_prefix(root()).unwrap().to_str().unwrap(), &other.content(&pack).unwrap());
+    let [_log, _checkpoint, lease] = COLLECTED.map(|(path, name)| write(path, &fixture(name)));
+    let store = open(&disk, 2);
+    assert_eq!(store.base().unwrap().lsn, Lsn(3));
+    assert_eq!(payloads(&store).len(), 3);
+    assert_here(&store, &[block(1, 300)]);
+    assert!(!store.has(block(2, 900).cid()).unwrap());
+    assert_eq!(store.fsck(FsckLevel::Full, &mut |_| {}).unwrap().damage, []);
+    assert_eq!(store.leases_elsewhere().unwrap(), []);
+    assert!(lease.try_lock().unwrap());
+    let name = COLLECTED[2].0.strip_prefix("leases/").unwrap().to_owned();
+    assert_eq!(store.leases_elsewhere().unwrap(), [(name, Some(Lsn(4)))]);
+}
+
+fn assert_golden(disk: &MemDisk, files: &[(&str, &str)]) {
+    for (path, name) in files {
         let content = disk.content(&root().join(path)).unwrap();
         let golden = fixture(name);
         let same = content.iter().zip(&golden).take_while(|(a, b)| a == b).count();
@@ -111,9 +204,31 @@ fn a_lake_has_the_bytes_of_the_fixtures() {
             golden.len()
         );
     }
-    assert_eq!(disk.content(&root().join("wal/lock")).unwrap(), [0]);
+}
+
+#[test]
+fn a_lake_has_the_bytes_of_the_fixtures() {
+    let disk = written();
+    assert_golden(&disk, &FILES);
+    assert_golden(&written_later(), &LATER_FILES);
+    // Clean, and one segment came to be.
+    assert_eq!(disk.content(&root().join("wal/lock")).unwrap(), [0, 1, 0, 0, 0, 0, 0, 0, 0]);
     assert_eq!(disk.list(&root().join("packs")).unwrap().len(), 2);
     assert_eq!(disk.list(&root().join("wal")).unwrap().len(), 2);
+}
+
+#[test]
+fn the_later_fixtures_are_read() {
+    let disk = written_later();
+    for (path, name) in LATER_FILES {
+        disk.set_content(&root().join(path), fixture(name)).unwrap();
+    }
+    let store = open(&disk, 2);
+    let base = Base { lsn: Lsn(3), state: b"state".as_slice().into() };
+    assert_eq!(store.base(), Some(base));
+    let expected = [vec![delta(1), delta(2)], later_records(), vec![delta(3)]].concat();
+    assert_eq!(payloads(&store), expected);
+    assert_here(&store, &blocks()[..1]);
 }
 
 #[test]
@@ -132,10 +247,10 @@ fn the_fixtures_are_read_and_gone_on_with() {
     assert_eq!(payloads(&store), records());
     assert_here(&store, &blocks());
     assert_here(&store, &[last_block()]);
-    let report = store.fsck(&mut |_| {}).unwrap();
+    let report = store.fsck(FsckLevel::Full, &mut |_| {}).unwrap();
     assert_eq!((report.blocks, report.records, report.damage), (6, 4, vec![]));
 
-    store.put(&[block(6, 100)]).unwrap();
+    store.put(&hold(&store), &[block(6, 100)]).unwrap();
     commit(&store, vec![delta(2)]);
     let other = open(&disk, 3);
     assert_eq!(payloads(&other), [records(), vec![delta(2)]].concat());

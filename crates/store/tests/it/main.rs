@@ -1,13 +1,25 @@
 //! A store from outside: its promises, with crashes, faults and company.
 
+mod dice;
 mod support;
 
 mod basics;
+mod checkpoints;
 mod company;
 mod crash;
 mod damage;
 mod faults;
 mod formats;
+mod gc;
+mod gc_crash;
+mod gc_model;
+mod gc_races;
+#[cfg(target_os = "linux")]
+mod image;
+mod kill;
+mod midx;
 mod model;
 mod packs;
 mod races;
+mod repair;
+mod simulation;

@@ -5,16 +5,17 @@ use std::sync::Arc;
 
 use cidlake_block::{Block, Cid};
 use cidlake_store::disk::{FaultyDisk, MemDisk};
-use cidlake_store::{CommitError, Expect, Payload, Store};
+use cidlake_store::{Checkpointed, CommitError, Expect, FsckLevel, Lsn, Payload, Store};
 use proptest::prelude::*;
 
-use crate::support::{block, options, payloads, root};
+use crate::support::{assert_base, block, checkpoint, hold, options, payloads, root};
 
 /// One step of a process.
 #[derive(Debug, Clone)]
 enum Step {
     Put { process: usize, number: u32, len: usize },
     Commit { process: usize, records: u8 },
+    Checkpoint { process: usize },
     Restart { process: usize },
     Crash { seed: u64, after: u64 },
 }
@@ -26,6 +27,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(process, number, len)| Step::Put { process, number, len }),
         5 => (process.clone(), 0..4_u8)
             .prop_map(|(process, records)| Step::Commit { process, records }),
+        1 => process.clone().prop_map(|process| Step::Checkpoint { process }),
         1 => process.prop_map(|process| Step::Restart { process }),
         2 => (any::<u64>(), 0..60_u64).prop_map(|(seed, after)| Step::Crash { seed, after }),
     ]
@@ -49,11 +51,12 @@ impl Model {
 
     fn check(&self, store: &Store) {
         assert_eq!(payloads(store), self.records);
+        assert_base(store);
         let cids: Vec<Cid> = self.durable.keys().copied().collect();
         for (found, block) in store.get_many(&cids).unwrap().iter().zip(self.durable.values()) {
             assert_eq!(found.as_ref().expect("promised").data(), block.data());
         }
-        assert_eq!(store.fsck(&mut |_| {}).unwrap().damage, []);
+        assert_eq!(store.fsck(FsckLevel::Full, &mut |_| {}).unwrap().damage, []);
     }
 
     fn commit(&mut self, stores: &[Store; 2], process: usize, records: u8) -> bool {
@@ -63,7 +66,7 @@ impl Model {
                 Payload::Pin { cid: *block(self.next, 8).cid(), name: Some(self.next.to_string()) }
             })
             .collect();
-        match stores[process].commit(payloads.clone(), Expect::Any) {
+        match stores[process].commit(&hold(&stores[process]), payloads.clone(), Expect::Any) {
             Ok(_) => {
                 self.records.extend(payloads);
                 self.settle(process);
@@ -94,13 +97,18 @@ fn run(steps: Vec<Step>) {
         match step {
             Step::Put { process, number, len } => {
                 let block = block(number * 1000 + len as u32, len);
-                stores[process].put(std::slice::from_ref(&block)).unwrap();
+                stores[process].put(&hold(&stores[process]), std::slice::from_ref(&block)).unwrap();
                 assert!(stores[process].has(block.cid()).unwrap());
                 model.put[process].insert(*block.cid(), block);
             }
             Step::Commit { process, records } => {
                 assert!(model.commit(&stores, process, records));
                 model.check(&stores[1 - process]);
+            }
+            Step::Checkpoint { process } => {
+                let expected = stores[process].last_lsn().unwrap() == Lsn(0);
+                let made = checkpoint(&stores[process]).unwrap();
+                assert!(expected || matches!(made, Checkpointed::Made { .. }));
             }
             Step::Restart { process } => {
                 round = round.wrapping_add(1);
@@ -132,10 +140,13 @@ fn crash(disk: &MemDisk, model: &mut Model, seed: u64, after: u64) {
     faults.fail_from(faults.operations() + after);
     let block = block(77_000_000 + model.next, 700);
     let before = model.records.len();
-    let stored = store.put(std::slice::from_ref(&block)).is_ok();
     model.next += 1;
     let payloads = [(); 2].map(|()| Payload::Delta { delta: *block.cid() }).to_vec();
-    let committed = stored && store.commit(payloads.clone(), Expect::Any).is_ok();
+    let done = store.hold().map_err(CommitError::from).and_then(|hold| {
+        store.put(&hold, std::slice::from_ref(&block))?;
+        store.commit(&hold, payloads.clone(), Expect::Any)
+    });
+    let committed = done.is_ok();
     drop(store);
     disk.crash(seed);
     let survivor = Store::open(Arc::new(disk.process()), root(), options(0x71)).unwrap();

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use cidlake_block::car::{HeaderV2, Index, PRAGMA_V2, Reader, parse_section_prefix};
 use cidlake_block::{Block, parse_cid};
-use cidlake_store::Store;
 use cidlake_store::disk::{Disk, MemDisk};
+use cidlake_store::{FsckLevel, Store};
 
-use crate::support::{assert_here, block, commit, open, options, root};
+use crate::support::{assert_here, block, commit, hold, open, options, root};
 
 #[test]
 fn a_sealed_pack_is_a_car_whose_index_finds_every_block() {
@@ -17,7 +17,7 @@ fn a_sealed_pack_is_a_car_whose_index_finds_every_block() {
     let blocks: Vec<Block> =
         (0..30).map(|number| block(number, 10 + number as usize * 30)).collect();
     for block in &blocks {
-        store.put(std::slice::from_ref(block)).unwrap();
+        store.put(&hold(&store), std::slice::from_ref(block)).unwrap();
     }
     commit(&store, vec![]);
     let sealed = store.stats().packs_sealed;
@@ -58,7 +58,7 @@ fn a_pack_that_was_left_while_it_was_sealed_is_finished_by_the_next_writer() {
     let disk = MemDisk::new();
     let store = open(&disk, 1);
     let blocks: Vec<Block> = (0..6).map(|number| block(number, 600)).collect();
-    store.put(&blocks).unwrap();
+    store.put(&hold(&store), &blocks).unwrap();
     commit(&store, vec![]);
     assert!(store.stats().packs_sealed >= 1);
     drop(store);
@@ -74,10 +74,10 @@ fn a_pack_that_was_left_while_it_was_sealed_is_finished_by_the_next_writer() {
         disk.set_content(&path, content).unwrap();
         let store = open(&disk, 2);
         assert_here(&store, &blocks);
-        store.put(&[block(100, 600)]).unwrap();
+        store.put(&hold(&store), &[block(100, 600)]).unwrap();
         assert_eq!(disk.content(&path).unwrap(), whole);
         commit(&store, vec![]);
-        assert_eq!(store.fsck(&mut |_| {}).unwrap().damage, []);
+        assert_eq!(store.fsck(FsckLevel::Full, &mut |_| {}).unwrap().damage, []);
         assert_here(&open(&disk, 3), &blocks);
     }
 }
@@ -88,7 +88,7 @@ fn a_sealed_pack_that_nobody_announced_is_verified_before_it_counts() {
     let dead = disk.process();
     let store = Store::open(Arc::new(dead.clone()), root(), options(1)).unwrap();
     let blocks: Vec<Block> = (0..6).map(|number| block(number, 600)).collect();
-    store.put(&blocks).unwrap();
+    store.put(&hold(&store), &blocks).unwrap();
     assert_eq!(store.stats().packs_sealed, 1);
     dead.kill();
     let path = sealed_pack(&disk);
@@ -96,11 +96,11 @@ fn a_sealed_pack_that_nobody_announced_is_verified_before_it_counts() {
     content[1000] ^= 1;
     disk.set_content(&path, content).unwrap();
     let heir = open(&disk, 2);
-    heir.put(&[block(100, 600)]).unwrap();
-    heir.put(&blocks).unwrap();
+    heir.put(&hold(&heir), &[block(100, 600)]).unwrap();
+    heir.put(&hold(&heir), &blocks).unwrap();
     commit(&heir, vec![]);
     assert_here(&open(&disk, 3), &blocks);
-    assert_eq!(heir.fsck(&mut |_| {}).unwrap().damage, []);
+    assert_eq!(heir.fsck(FsckLevel::Full, &mut |_| {}).unwrap().damage, []);
 }
 
 fn sealed_pack(disk: &MemDisk) -> PathBuf {

@@ -1,12 +1,16 @@
 //! What the tests share: a small lake, blocks made from numbers, and the record of what was
 //! promised.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
 use cidlake_block::{Block, Cid, Codec};
 use cidlake_store::disk::{Disk, Faults, FaultyDisk, MemDisk};
-use cidlake_store::{CommitError, Expect, Lsn, Options, Payload, Store, StoreError};
+use cidlake_store::{
+    Base, Checkpointed, CommitError, Expect, FsckLevel, GcOptions, GcReport, Hold, Liveness, Lsn,
+    Options, Payload, Record, Store, StoreError,
+};
 
 pub fn root() -> &'static Path {
     Path::new("/lake")
@@ -34,6 +38,10 @@ pub fn faulty(disk: &MemDisk, options: Options) -> (Faults, Store) {
     (faulty.faults(), Store::open(Arc::new(faulty), root(), options).unwrap())
 }
 
+pub fn hold(store: &Store) -> Hold {
+    store.hold().unwrap()
+}
+
 pub fn try_open(disk: Arc<dyn Disk>, seed: u8) -> Result<Store, StoreError> {
     Store::open(disk, root(), options(seed))
 }
@@ -59,7 +67,24 @@ pub fn payloads(store: &Store) -> Vec<Payload> {
 }
 
 pub fn commit(store: &Store, payloads: Vec<Payload>) -> Lsn {
-    store.commit(payloads, Expect::Any).unwrap()
+    store.commit(&hold(store), payloads, Expect::Any).unwrap()
+}
+
+/// Writes a checkpoint whose state is the number of records that it covers.
+pub fn checkpoint(store: &Store) -> Result<Checkpointed, StoreError> {
+    let records = store.records_after(Lsn(0))?;
+    let last = records.last().map_or(Lsn(0), |record| record.lsn);
+    store.checkpoint(last, (records.len() as u64).to_le_bytes().to_vec().into())
+}
+
+/// Checks that what a store was opened from, and what came after, is the whole log.
+pub fn assert_base(store: &Store) {
+    let records = store.records_after(Lsn(0)).unwrap();
+    let Some(Base { lsn, state }) = store.base() else { return };
+    let covered = u64::from_le_bytes(state[..].try_into().unwrap()) as usize;
+    assert_eq!(covered, records.iter().filter(|record| record.lsn <= lsn).count());
+    // Others may be writing meanwhile.
+    assert!(store.records_after(lsn).unwrap().starts_with(&records[covered..]));
 }
 
 pub fn assert_here(store: &Store, blocks: &[Block]) {
@@ -84,10 +109,10 @@ impl Promises {
     /// Puts and commits; returns false when the store failed, which leaves the commit open.
     pub fn store(&mut self, store: &Store, blocks: Vec<Block>, payloads: Vec<Payload>) -> bool {
         assert!(self.open.is_none());
-        let done = store
-            .put(&blocks)
-            .map_err(CommitError::from)
-            .and_then(|_| store.commit(payloads.clone(), Expect::Any));
+        let done = store.hold().map_err(CommitError::from).and_then(|hold| {
+            store.put(&hold, &blocks)?;
+            store.commit(&hold, payloads.clone(), Expect::Any)
+        });
         match done {
             Ok(_) => {
                 self.payloads.extend(payloads);
@@ -114,9 +139,85 @@ impl Promises {
             }
         }
         assert_eq!(found, self.payloads);
+        assert_base(store);
+        assert_eq!(store.stats().log.records, found.len() as u64);
         assert_here(store, &self.blocks);
-        let report = store.fsck(&mut |_| {}).unwrap();
+        let report = store.fsck(FsckLevel::Full, &mut |_| {}).unwrap();
         assert_eq!(report.damage, []);
         assert_eq!(report.records, found.len() as u64);
     }
+}
+
+/// Keeps alive what pins name: multihashes.
+#[derive(Debug, Default)]
+pub struct Pinned(HashSet<Vec<u8>>);
+
+impl Pinned {
+    /// Marks what the records keep of which a hold says that they are the last.
+    pub fn at(store: &Store, hold: &Hold) -> Result<Self, StoreError> {
+        let mut pinned = Self::default();
+        for record in store.records_after(Lsn(0))? {
+            match record.payload {
+                _ if record.lsn > hold.lsn() => {}
+                Payload::Pin { cid, .. } => {
+                    pinned.0.insert(cid.hash().to_bytes());
+                }
+                Payload::Unpin { cid } => {
+                    pinned.0.remove(&cid.hash().to_bytes());
+                }
+                Payload::Delta { .. } | Payload::Expire { .. } => {}
+            }
+        }
+        Ok(pinned)
+    }
+}
+
+impl Liveness for Pinned {
+    type Error = StoreError;
+
+    fn update(&mut self, records: &[Record]) -> Result<(), StoreError> {
+        for record in records {
+            if let Payload::Pin { cid, .. } = &record.payload {
+                self.0.insert(cid.hash().to_bytes());
+            }
+        }
+        Ok(())
+    }
+
+    fn is_live(&self, cid: &Cid) -> bool {
+        self.0.contains(&cid.hash().to_bytes())
+    }
+}
+
+pub fn pin(block: &Block) -> Payload {
+    Payload::Pin { cid: *block.cid(), name: None }
+}
+
+pub fn unpin(block: &Block) -> Payload {
+    Payload::Unpin { cid: *block.cid() }
+}
+
+/// Puts and pins, as one operation.
+pub fn keep(store: &Store, blocks: &[Block]) {
+    let hold = hold(store);
+    store.put(&hold, blocks).unwrap();
+    store.commit(&hold, blocks.iter().map(pin).collect(), Expect::Any).unwrap();
+}
+
+/// Collects all but what is pinned.
+pub fn try_gc(store: &Store, options: GcOptions) -> Result<GcReport, StoreError> {
+    let hold = store.hold()?;
+    let mut alive = Pinned::at(store, &hold)?;
+    store.gc(&hold, &mut alive, options, &mut |_| {})
+}
+
+pub fn gc(store: &Store) -> GcReport {
+    try_gc(store, GcOptions::default()).unwrap()
+}
+
+/// The names of all packs.
+pub fn pack_names(disk: &MemDisk) -> Vec<String> {
+    let mut names = disk.list(&root().join("packs")).unwrap();
+    names.sort();
+    names
 }

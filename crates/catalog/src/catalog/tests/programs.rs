@@ -304,6 +304,22 @@ proptest! {
     }
 
     #[test]
+    fn a_catalog_comes_back_from_its_state(program in program(false)) {
+        let world = World::run(3, &program);
+        for catalog in &world.replicas {
+            let state = catalog.to_state().unwrap();
+            assert_same(&Catalog::from_state(&state).unwrap(), catalog);
+        }
+        // It goes on as the one that it was written from.
+        let mut back = Catalog::from_state(&world.replicas[0].to_state().unwrap()).unwrap();
+        let mut kept = world.replicas[0].clone();
+        for catalog in [&mut back, &mut kept] {
+            world.settle(catalog, &[]);
+        }
+        assert_same(&back, &kept);
+    }
+
+    #[test]
     fn digests_tell_states_apart(program in program(false)) {
         let world = World::run(3, &program);
         for one in &world.replicas {

@@ -5,7 +5,8 @@
 
 use cidlake::arrow::record_batch::RecordBatch;
 use cidlake::{
-    Cid, Error, ErrorKind, GetOptions, Lake, Rows, Source, SqlOptions, StoreRequest, Stored, emit,
+    Cid, Error, ErrorKind, FsckLevel, GetOptions, Lake, Rows, Source, SqlOptions, StoreRequest,
+    Stored, emit,
 };
 use tokio::time::Instant;
 
@@ -208,7 +209,7 @@ async fn store_again(
 async fn check(context: &Context, lake: &Lake) -> Result<CheckWire, Error> {
     let begun = Instant::now();
     let meter = context.meter("");
-    let report = lake.fsck(meter.listener()).await?;
+    let report = lake.fsck(FsckLevel::Full, meter.listener()).await?;
     Ok(CheckWire::new(FsckWire::from(&report), since(begun)))
 }
 

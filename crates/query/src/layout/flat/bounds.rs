@@ -27,6 +27,9 @@ pub(super) struct Bounds<'a> {
     max: Key<'a>,
 }
 
+/// Cuts a bound to a length and says whether it is whole.
+type CutBound = fn(&[u8], bool, usize) -> (Vec<u8>, bool);
+
 /// Compares two values.
 pub(super) fn compare(values: &Values, order: SortOrder, one: usize, other: usize) -> Ordering {
     key(values, order, one).cmp(&key(values, order, other))
@@ -165,7 +168,7 @@ pub(super) fn statistics(
         }
         Values::Bytes(bytes) => {
             let (min, max) = bounds.map(|bounds| (bounds.min, bounds.max)).unzip();
-            let cut = |key, cut: fn(&[u8], bool, usize) -> (Vec<u8>, bool)| match key {
+            let cut = |key, cut: CutBound| match key {
                 Some(Key::Bytes(bound)) => Some(cut(bound, bytes.is_text, STATISTICS_BYTES)),
                 _ => None,
             };

@@ -9,7 +9,8 @@ use parquet::bloom_filter::Sbbf;
 use parquet::column::page::{CompressedPage, Page, PageWriteSpec, PageWriter as _};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{
-    ColumnChunkMetaData, ColumnIndexBuilder, LevelHistogram, OffsetIndexBuilder, PageEncodingStats,
+    ColumnChunkMetaData, ColumnChunkMetaDataBuilder, ColumnIndexBuilder, LevelHistogram,
+    OffsetIndexBuilder, PageEncodingStats,
 };
 use parquet::file::writer::{SerializedPageWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
@@ -216,7 +217,7 @@ impl<'a> PageWriter<'a> {
         Ok(Chunk { pages, bloom, meta, column_index, offset_index })
     }
 
-    fn meta(&self) -> Result<parquet::file::metadata::ColumnChunkMetaDataBuilder, ParquetError> {
+    fn meta(&self) -> Result<ColumnChunkMetaDataBuilder, ParquetError> {
         let encoding = self.encoding();
         let (mut encodings, mut stats) = (Vec::new(), Vec::new());
         if self.dictionary.is_some() {
@@ -230,7 +231,7 @@ impl<'a> PageWriter<'a> {
         let text_bytes = matches!(self.values, Values::Bytes(_)).then_some(self.totals.text_bytes);
         let nulls = self.totals.nulls;
         let there = i64::try_from(self.totals.rows - nulls)?;
-        Ok(ColumnChunkMetaData::builder(self.described.clone())
+        Ok(ColumnChunkMetaData::builder(ColumnDescPtr::clone(&self.described))
             .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
             .set_encodings(encodings)
             .set_page_encoding_stats(stats)

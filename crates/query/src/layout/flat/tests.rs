@@ -139,7 +139,7 @@ fn text_and_bytes_come_back_with_the_bounds_of_the_crate() {
     let words = ["", "a", "größe", "\u{10ffff}", "zz"];
     let word = |n: u64| words[(n >> 40) as usize % words.len()];
     check(Arc::new(mixed(30_000).map(|n| Some(word(n))).collect::<StringArray>()));
-    let long = |n: u64| (n % 11 > 0).then(|| format!("{}{n:x}", word(n).repeat(9)));
+    let long = |n: u64| (!n.is_multiple_of(11)).then(|| format!("{}{n:x}", word(n).repeat(9)));
     check(Arc::new(mixed(60_000).map(long).collect::<StringArray>()));
     // Cut bounds: characters of several bytes, and nothing above the greatest.
     for text in ["é".repeat(60), "\u{10ffff}".repeat(40), format!("{}\u{7ff}", "x".repeat(14))] {

@@ -118,6 +118,11 @@ impl Image {
             match self.names.get(folder) {
                 Some(Node::Folder) => {}
                 Some(Node::File(_)) => return Err(io::ErrorKind::NotADirectory.into()),
+                None if folder.parent().is_none() => {
+                    // The top of the disk is in no folder that could lose it.
+                    self.names.insert(folder.to_owned(), Node::Folder);
+                    self.names_durable.insert(folder.to_owned(), Node::Folder);
+                }
                 None => self.change_name(NameChange::Set(folder.to_owned(), Node::Folder)),
             }
         }
@@ -193,6 +198,10 @@ impl Image {
         self.inodes.get(&inode).is_some_and(|inode| inode.holder.is_some())
     }
 
+    pub(super) fn has_name(&self, inode: u64) -> bool {
+        self.names.values().any(|node| matches!(node, Node::File(named) if *named == inode))
+    }
+
     pub(super) fn try_lock(&mut self, inode: u64, holder: Holder) -> io::Result<bool> {
         let inode = self.inode_mut(inode)?;
         Ok(*inode.holder.get_or_insert(holder) == holder)
@@ -241,6 +250,7 @@ impl Image {
                 change.apply(&mut self.names_durable);
             }
         }
+        drop_orphans(&mut self.names_durable);
         self.names = self.names_durable.clone();
         for inode in self.inodes.values_mut() {
             inode.crash(&mut dice);
@@ -312,8 +322,10 @@ impl Inode {
         }
     }
 
-    /// Keeps or loses every sector by itself.
+    /// Keeps or loses every sector by itself. Where one is lost behind the old end of the file,
+    /// the file may still have grown: what is there then is nothing, zeros, or anything.
     fn keep_sectors(&mut self, unsynced: &[Change], dice: &mut Dice) {
+        let lost = Lost::draw(dice);
         for change in unsynced {
             match change {
                 Change::Write { offset, data } => {
@@ -324,6 +336,8 @@ impl Inode {
                         let (sector, next) = rest.split_at(room.min(rest.len()));
                         if dice.coin() {
                             overwrite(&mut self.durable, at, sector);
+                        } else if at >= self.durable.len() as u64 {
+                            lost.leave(&mut self.durable, at, sector.len(), dice);
                         }
                         at += sector.len() as u64;
                         rest = next;
@@ -334,6 +348,48 @@ impl Inode {
             }
         }
     }
+}
+
+/// What is found in a sector that was never written, if the file's size says that it is there.
+enum Lost {
+    Nothing,
+    Zeros,
+    Anything,
+}
+
+impl Lost {
+    fn draw(dice: &mut Dice) -> Self {
+        match dice.below(3) {
+            0 => Self::Nothing,
+            1 => Self::Zeros,
+            _ => Self::Anything,
+        }
+    }
+
+    fn leave(&self, content: &mut Vec<u8>, at: u64, len: usize, dice: &mut Dice) {
+        match self {
+            Self::Nothing => {}
+            Self::Zeros => overwrite(content, at, &vec![0; len]),
+            Self::Anything => {
+                let found: Vec<u8> = (0..len).map(|_| dice.byte()).collect();
+                overwrite(content, at, &found);
+            }
+        }
+    }
+}
+
+/// Removes what stands in folders that are gone.
+fn drop_orphans(names: &mut BTreeMap<PathBuf, Node>) {
+    // A folder stands before what is in it.
+    let mut kept = BTreeMap::new();
+    for (path, node) in std::mem::take(names) {
+        let is_reachable =
+            path.parent().is_none_or(|folder| kept.get(folder) == Some(&Node::Folder));
+        if is_reachable {
+            kept.insert(path, node);
+        }
+    }
+    *names = kept;
 }
 
 fn overwrite(content: &mut Vec<u8>, offset: u64, data: &[u8]) {
@@ -372,5 +428,9 @@ impl Dice {
 
     fn coin(&mut self) -> bool {
         self.next() & 1 == 1
+    }
+
+    fn byte(&mut self) -> u8 {
+        u8::try_from(self.next() >> 56).unwrap_or_default()
     }
 }

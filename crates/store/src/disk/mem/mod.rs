@@ -3,7 +3,9 @@
 //! Every file and every folder has two images: the live one, which processes see, and the durable
 //! one. A write reaches the durable image when the file is synced, a name when its folder is.
 //! [`MemDisk::crash`] ends all processes and makes a new live image of the durable one and of any
-//! part of the rest, as a seed decides: nothing, a torn prefix, single sectors, or everything.
+//! part of the rest, as a seed decides: nothing, a torn prefix, single sectors, or everything. A
+//! sector that is lost at the end of a file may leave zeros or anything else in its place, and a
+//! folder that is lost takes with it what is in it.
 
 mod image;
 
@@ -229,6 +231,10 @@ impl DiskFile for MemFile {
         self.with(|image| image.unlock(self.inode, self.holder))?;
         self.disk.shared.released.notify_all();
         Ok(())
+    }
+
+    fn has_name(&self) -> io::Result<bool> {
+        self.with(|image| Ok(image.has_name(self.inode)))
     }
 }
 

@@ -72,11 +72,38 @@ fn every_kind_comes_back() {
         (1, Body::Payload(Payload::Delta { delta: cid })),
         (2, Body::Payload(Payload::Pin { cid, name: None })),
         (3, Body::Payload(Payload::Unpin { cid })),
+        (4, Body::Retire(vec![sample().1.pack])),
+        (5, Body::Payload(Payload::Expire { name: "main.people".to_owned(), oldest: cid })),
     ];
     for (kind, body) in kinds {
         let record = RawRecord::place(Draft::new(&body, &[], false).unwrap(), 1, 1, 0, 0);
         assert_eq!(record.kind, kind);
         assert_eq!(record.decode().unwrap(), (body, vec![]));
+    }
+}
+
+#[test]
+fn known_shapes_are_written_as_the_general_encoder_writes_them() {
+    let cids = [CID, "QmbWqxBEKC3P8tqsKc98xmWNzrzDtRLMiMPL8wBuTGsMnR", "bafkqaaa"];
+    let (_, extent) = sample();
+    let numbers = [0, 23, 24, 255, 256, 65_535, 65_536, u64::from(u32::MAX), 1 << 32, u64::MAX];
+    let mut extents = vec![vec![], vec![extent; 30]];
+    extents.push(numbers.map(|len| Extent { len, ..extent }).to_vec());
+    for cid in cids.map(|cid| parse_cid(cid).unwrap()) {
+        let names = [0, 1, 23, 24, 255, 256, 65_535, 65_536].map(|len| Some("é".repeat(len)));
+        let names = names.into_iter().chain([None, Some("a".repeat(255))]);
+        let pins = names.map(|name| Body::Payload(Payload::Pin { cid, name }));
+        let others = [
+            Body::Nothing,
+            Body::Payload(Payload::Delta { delta: cid }),
+            Body::Payload(Payload::Unpin { cid }),
+        ];
+        for body in pins.chain(others) {
+            for extents in &extents {
+                let draft = Draft::new(&body, extents, false).unwrap();
+                assert_eq!(draft.payload, encode_any(&body, extents).unwrap());
+            }
+        }
     }
 }
 
@@ -88,6 +115,22 @@ fn what_is_not_understood_is_said() {
     assert!(matches!(unknown.decode(), Err(Undecoded::Kind(900))));
     let other = RawRecord { kind: 1, ..RawRecord::place(draft, 1, 1, 0, 0) };
     assert!(matches!(other.decode(), Err(Undecoded::Payload(_))));
+}
+
+#[test]
+fn unknown_flags_are_a_newer_program_s_only_where_the_checksum_says_so() {
+    let (body, _) = sample();
+    let draft = Draft::new(&body, &[], false).unwrap();
+    let mut record = RawRecord::place(draft, 5, 9, 1, 0);
+    record.flags = 0x8001;
+    let mut bytes = Vec::new();
+    record.write(&mut bytes);
+    assert!(matches!(read(&bytes, 9), Found::Bad(_)));
+    record.chain = record.computed_chain();
+    bytes.clear();
+    record.write(&mut bytes);
+    let Found::Record(found) = read(&bytes, 9) else { panic!("no record") };
+    assert!(matches!(found.decode(), Err(Undecoded::Flags(0x8001))));
 }
 
 #[test]

@@ -1,0 +1,168 @@
+//! A catalog as bytes, so that a lake need not apply every delta again when it is opened.
+//!
+//! The bytes are a copy of what the deltas amount to: an optimisation that can be thrown away, and
+//! nothing that is addressed by its hash or sent to others. One catalog has one encoding. What
+//! does not hang together (a head that was never applied, a live dot without its delta) is
+//! refused, because it would be believed from then on.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use cidlake_block::Cid;
+use cidlake_block::codec::{CodecError, dag_cbor};
+use serde::{Deserialize, Serialize};
+
+use super::{Catalog, Value};
+use crate::clock::Hlc;
+use crate::key::KeyId;
+use crate::name::Name;
+use crate::wire::{AnyVersion, VERSION, Version};
+
+/// Why bytes are not the state of a catalog, or a catalog cannot be written as one.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// The bytes are not DAG-CBOR of this shape.
+    #[error("the bytes are no state of a catalog")]
+    Malformed {
+        /// What is wrong.
+        source: CodecError,
+    },
+    /// A newer program wrote them.
+    #[error("the state has version {found}, and this program reads version {VERSION}")]
+    Newer {
+        /// Their version.
+        found: u64,
+    },
+    /// They say something in another than the one encoding it has.
+    #[error("the encoding of the state is not the canonical one")]
+    NotCanonical,
+    /// They contradict themselves.
+    #[error("the state contradicts itself: {detail}")]
+    Inconsistent {
+        /// In what.
+        detail: &'static str,
+    },
+}
+
+/// A live dot: its delta, the commit, and who set it.
+type Dot = (Cid, Cid, KeyId);
+
+/// The envelope.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Envelope {
+    v: Version,
+    catalog: State,
+}
+
+/// Lists instead of maps: keys of DAG-CBOR maps are text. The latest clock is the greatest one
+/// of `applied`, and the clock of a live dot is that of its delta, so neither is written.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct State {
+    applied: Vec<(Cid, u64, u32)>,
+    heads: Vec<Cid>,
+    live: Vec<(Name, Vec<Dot>)>,
+    foreseen: Vec<(Cid, Vec<Name>)>,
+}
+
+impl Catalog {
+    /// Returns the catalog as bytes, from which [`Self::from_state`] makes the same catalog.
+    ///
+    /// # Errors
+    /// [`StateError::Malformed`] if the values have no encoding, which none of ours lacks.
+    pub fn to_state(&self) -> Result<Bytes, StateError> {
+        let live = |(name, dots): (&Name, &BTreeMap<Cid, Value>)| {
+            let dots = dots.iter().map(|(dot, value)| (*dot, value.commit, value.key));
+            (name.clone(), dots.collect())
+        };
+        let foreseen =
+            |(dot, names): (&Cid, &BTreeSet<Name>)| (*dot, names.iter().cloned().collect());
+        let applied = self.applied.iter();
+        let catalog = State {
+            applied: applied.map(|(cid, clock)| (*cid, clock.wall_ms, clock.counter)).collect(),
+            heads: self.heads.iter().copied().collect(),
+            live: self.live.iter().map(live).collect(),
+            foreseen: self.foreseen.iter().map(foreseen).collect(),
+        };
+        let envelope = Envelope { v: Version, catalog };
+        dag_cbor::encode(&envelope).map_err(|source| StateError::Malformed { source })
+    }
+
+    /// Makes a catalog of the bytes that [`Self::to_state`] returned.
+    ///
+    /// # Errors
+    /// Says what is wrong with bytes that are something else, were damaged, or are newer.
+    pub fn from_state(bytes: &[u8]) -> Result<Self, StateError> {
+        let envelope: Envelope =
+            dag_cbor::decode(bytes).map_err(|source| {
+                match dag_cbor::decode::<AnyVersion>(bytes) {
+                    Ok(AnyVersion { v }) if v > VERSION => StateError::Newer { found: v },
+                    _ => StateError::Malformed { source },
+                }
+            })?;
+        let catalog = envelope.catalog.into_catalog()?;
+        // Whatever stood twice or in another order is lost by now, and so is told here.
+        if catalog.to_state()? != bytes {
+            return Err(StateError::NotCanonical);
+        }
+        Ok(catalog)
+    }
+
+    /// Returns the deltas that have been applied, ascending.
+    pub fn deltas(&self) -> impl Iterator<Item = &Cid> {
+        self.applied.keys()
+    }
+
+    /// Returns the latest clock of any applied delta.
+    #[must_use]
+    pub fn latest(&self) -> Hlc {
+        self.latest
+    }
+}
+
+impl State {
+    fn into_catalog(self) -> Result<Catalog, StateError> {
+        let mut catalog = Catalog::default();
+        for (cid, wall_ms, counter) in self.applied {
+            let clock = Hlc { wall_ms, counter };
+            catalog.latest = catalog.latest.max(clock);
+            catalog.applied.insert(cid, clock);
+        }
+        catalog.heads.extend(self.heads);
+        if !catalog.heads.iter().all(|head| catalog.contains(head)) {
+            return Err(inconsistent("a head was never applied"));
+        }
+        if catalog.heads.is_empty() != catalog.applied.is_empty() {
+            return Err(inconsistent("deltas without a head, or heads without deltas"));
+        }
+        for (name, dots) in self.live {
+            let values = values(&catalog, dots)?;
+            catalog.live.insert(name, values);
+        }
+        for (dot, names) in self.foreseen {
+            if names.is_empty() || catalog.contains(&dot) {
+                return Err(inconsistent("the end of a dot is foreseen that has come already"));
+            }
+            catalog.foreseen.insert(dot, names.into_iter().collect());
+        }
+        Ok(catalog)
+    }
+}
+
+/// Returns the live dots of one name; each is a delta that was applied, at its time.
+fn values(catalog: &Catalog, dots: Vec<Dot>) -> Result<BTreeMap<Cid, Value>, StateError> {
+    if dots.is_empty() {
+        return Err(inconsistent("a name without a live dot"));
+    }
+    let value = |(dot, commit, key)| {
+        let clock =
+            *catalog.applied.get(&dot).ok_or(inconsistent("a live dot without its delta"))?;
+        Ok((dot, Value { commit, clock, key }))
+    };
+    dots.into_iter().map(value).collect()
+}
+
+fn inconsistent(detail: &'static str) -> StateError {
+    StateError::Inconsistent { detail }
+}

@@ -1,0 +1,178 @@
+//! Maintenance: what makes a lake open quickly and take no more room than it needs.
+//!
+//! A checkpoint saves the replay of the log, indexes over many packs save the reading of each
+//! one's own, garbage collection frees what nothing keeps. None of them is needed for the lake to
+//! be right, and all of them may be broken off or run by several processes at once.
+
+use cidlake_store::Checkpointed;
+
+use crate::error::Error;
+use crate::gc::{GcRequest, GcSummary};
+use crate::lake::{Inner, Lake};
+use crate::progress::{Progress, ProgressEvent, Unit};
+use crate::state;
+
+/// How many records a process that leaves lets stand behind the last checkpoint.
+const RECORDS_BEHIND_MAX: u64 = 1_000;
+/// How many sealed packs a process that leaves lets stand without an index over many.
+const PACKS_BARE_MAX: u64 = 8;
+/// How often a checkpoint is tried anew when other writers keep moving the log.
+const CHECKPOINTS_MAX: u32 = 16;
+
+/// What maintenance is to do.
+#[derive(Clone, Copy, Debug)]
+pub struct MaintainRequest {
+    /// Whether to collect garbage.
+    pub gc: bool,
+}
+
+/// What maintenance did.
+#[derive(Clone, Debug)]
+pub struct Maintained {
+    /// The record that the newest checkpoint covers; 0 when there is none.
+    pub checkpoint_lsn: u64,
+    /// Whether that checkpoint is new.
+    pub checkpoint_new: bool,
+    /// Indexes over many packs.
+    pub indexes: u64,
+    /// Packs that they cover.
+    pub packs_indexed: u64,
+    /// Packs of these that none covered before.
+    pub packs_added: u64,
+    /// What garbage collection did, where it was asked for.
+    pub gc: Option<GcSummary>,
+}
+
+impl Lake {
+    /// Collects garbage if asked to, covers packs by indexes over many, and writes a checkpoint.
+    ///
+    /// # Errors
+    /// `Unavailable` when the disk refuses, `Corrupt` as of [`Self::gc`]; the lake is whole then.
+    pub async fn maintain(
+        &self,
+        request: MaintainRequest,
+        progress: Progress,
+    ) -> Result<Maintained, Error> {
+        self.blocking(move |inner| inner.maintain(request, &progress)).await
+    }
+}
+
+impl Inner {
+    fn maintain(&self, request: MaintainRequest, progress: &Progress) -> Result<Maintained, Error> {
+        // First, so that indexes and the checkpoint speak of the packs that are left.
+        let gc = request.gc.then(|| self.gc(GcRequest { dry_run: false }, progress)).transpose()?;
+        let indexed = self.store.index_packs(&mut |at| {
+            progress(ProgressEvent {
+                phase: "indexing",
+                done: at.entries_done,
+                total: Some(at.entries_total),
+                unit: Unit::Blocks,
+            });
+        })?;
+        let before = self.store.stats().checkpoint_lsn;
+        self.checkpoint()?;
+        let checkpoint_lsn = self.store.stats().checkpoint_lsn;
+        Ok(Maintained {
+            checkpoint_lsn: checkpoint_lsn.0,
+            checkpoint_new: checkpoint_lsn > before,
+            indexes: indexed.indexes,
+            packs_indexed: indexed.packs,
+            packs_added: indexed.packs_added,
+            gc,
+        })
+    }
+
+    /// Does what costs little and saves the next opening much. It is no part of what anybody asked
+    /// for, so it fails silently; what matters is told by those who ask (`doctor`, `maintain`).
+    pub(crate) fn maintain_cheaply(&self) {
+        let stats = self.store.stats();
+        if stats.log.last_lsn.0.saturating_sub(stats.checkpoint_lsn.0) > RECORDS_BEHIND_MAX {
+            drop(self.checkpoint());
+        }
+        if stats.packs_sealed.saturating_sub(stats.packs_covered) >= PACKS_BARE_MAX {
+            drop(self.store.index_packs(&mut |_| {}));
+        }
+    }
+
+    /// Writes a checkpoint of the newest view; says whether one was written. Where other writers
+    /// keep moving the log there is none this time, and nothing is lost by that.
+    fn checkpoint(&self) -> Result<bool, Error> {
+        for _ in 0..CHECKPOINTS_MAX {
+            let (last, state) = {
+                let view = self.refresh()?;
+                (view.last, state::encode(&view)?)
+            };
+            match self.store.checkpoint(last, state)? {
+                Checkpointed::Made { .. } => return Ok(true),
+                Checkpointed::Needless => return Ok(false),
+                Checkpointed::Behind { .. } => {}
+            }
+        }
+        Ok(false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use crate::expire::Keep;
+    use crate::lake::{Lake, View};
+    use crate::samples::{Version, grow, now, open};
+
+    /// What a view says, so that two of them can be compared.
+    fn said(lake: &Lake) -> String {
+        let view = lake.inner.refresh().unwrap();
+        let View { catalog, pins, expired, commits, deltas, last, .. } = &*view;
+        format!("{catalog:?} {pins:?} {expired:?} {commits:?} {deltas} {last:?}")
+    }
+
+    /// A lake with something of everything that a view keeps.
+    fn lake(folder: &Path) -> (Lake, Vec<Version>) {
+        let lake = open(folder);
+        let versions = grow(&lake, "t", 1..=4);
+        grow(&lake, "u", 11..=11);
+        now(lake.pin("t~3", Some("first".to_owned()))).unwrap();
+        now(lake.expire("t", Keep::parse("2").unwrap(), false)).unwrap();
+        (lake, versions)
+    }
+
+    #[test]
+    fn a_view_from_a_checkpoint_is_the_one_from_the_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let (lake, versions) = lake(folder.path());
+        assert!(lake.inner.checkpoint().unwrap());
+        let before = said(&lake);
+        let opened = open(folder.path());
+        assert!(opened.inner.store.base().is_some());
+        assert_eq!(said(&opened), before);
+        // Both follow what comes behind it.
+        now(lake.drop_dataset("u")).unwrap();
+        now(lake.unpin("first")).unwrap();
+        assert_eq!(said(&opened), said(&lake));
+        assert_eq!(said(&open(folder.path())), said(&lake));
+        // A version is found by its content although no delta behind the checkpoint names it.
+        let content = versions[1].leaf.cid().to_string();
+        assert_eq!(now(opened.found(&content)).unwrap().cid, versions[1].cid());
+    }
+
+    #[test]
+    fn a_checkpoint_that_is_not_understood_is_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let (lake, _) = lake(folder.path());
+        let last = lake.inner.refresh().unwrap().last;
+        let state = b"what a newer program wrote".as_slice();
+        lake.inner.store.checkpoint(last, state.into()).unwrap();
+        let opened = open(folder.path());
+        assert!(opened.inner.store.base().is_some());
+        assert_eq!(said(&opened), said(&lake));
+    }
+
+    #[test]
+    fn closing_makes_a_checkpoint_only_where_there_is_much_to_save() {
+        let folder = tempfile::tempdir().unwrap();
+        let (lake, _) = lake(folder.path());
+        now(lake.close()).unwrap();
+        assert!(open(folder.path()).inner.store.base().is_none());
+    }
+}

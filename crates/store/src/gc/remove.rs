@@ -1,0 +1,57 @@
+//! Removes the files of retired packs that no reader from before needs.
+
+use super::GcReport;
+use crate::commit::Parts;
+use crate::error::StoreError;
+use crate::hold::Hold;
+use crate::pack::PackId;
+
+/// Removes what may be removed and notes how much it was, and how much has to wait. `hold` is the
+/// collector's own, which keeps nothing. With `dry_run` it only says so.
+pub(super) fn remove_retired(
+    parts: &Parts<'_>,
+    hold: &Hold,
+    report: &mut GcReport,
+    dry_run: bool,
+) -> Result<(), StoreError> {
+    report.bytes_waiting = 0;
+    // The leases come after the record that retired the packs: see [`crate::hold`].
+    let oldest = oldest(parts, hold, !dry_run)?;
+    let mut has_removed = false;
+    for retired in parts.packs.retired_files()? {
+        let bytes = match parts.packs.file_bytes(retired.pack) {
+            Err(error) if error.is_absence() => continue,
+            bytes => bytes?,
+        };
+        if oldest < retired.lsn {
+            report.bytes_waiting += bytes;
+            continue;
+        }
+        report.bytes_freed += bytes;
+        if !dry_run {
+            remove(parts, retired.pack)?;
+            has_removed = true;
+        }
+    }
+    if has_removed { parts.packs.sync_names() } else { Ok(()) }
+}
+
+/// Returns the oldest hold that is in force anywhere besides `hold`.
+pub(super) fn oldest(parts: &Parts<'_>, hold: &Hold, may_remove: bool) -> Result<u64, StoreError> {
+    let elsewhere = parts.holds.oldest_elsewhere(may_remove)?;
+    Ok(parts.holds.oldest_besides(hold).map_or(elsewhere, |here| here.min(elsewhere)))
+}
+
+fn remove(parts: &Parts<'_>, id: PackId) -> Result<(), StoreError> {
+    let path = parts.packs.path(id);
+    match parts.folder.disk.remove(&path) {
+        // Another collection may have come first.
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(StoreError::change(&path, "remove", error))
+        }
+        _ => {
+            parts.packs.forget(id);
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Checkpoints in the log's folder: which there are, where to go on from one, and a new one.
+//!
+//! A checkpoint is an optimisation and never the only place of anything. One that is damaged or
+//! does not fit the log is passed over, for an older one or for the whole log.
+
+use std::sync::Arc;
+
+use super::checkpoint::{Checkpoint, CheckpointName};
+use super::listing::list_settled;
+use super::reader::Tail;
+use super::record::{Found, RawRecord};
+use super::segment::SegmentName;
+use super::walk::{Position, Step, Walk, open_segment};
+use super::{LogFolder, LogLock};
+use crate::disk::{OpenMode, Window, read_vec};
+use crate::error::StoreError;
+
+/// How many checkpoints are kept: the newest, and one in case that is damaged.
+const KEPT_MAX: usize = 2;
+
+/// Reads the log to its end, from the newest checkpoint that is sound and fits.
+pub(crate) fn open_tail(folder: &LogFolder) -> Result<(Tail, Option<Checkpoint>), StoreError> {
+    for name in names(folder).checkpoints.into_iter().rev() {
+        let Some(checkpoint) = read(folder, name) else { continue };
+        let Some(position) = forgiven(locate(folder, &checkpoint.position))?.flatten() else {
+            continue;
+        };
+        let mut tail = Tail::resume(position, &checkpoint);
+        if forgiven(tail.follow(folder, true))?.is_some() {
+            return Ok((tail, Some(checkpoint)));
+        }
+    }
+    let mut tail = Tail::default();
+    tail.follow(folder, true)?;
+    Ok((tail, None))
+}
+
+/// Returns none in place of an error that may be the checkpoint's fault; reading the whole log
+/// says whether it is the log's.
+fn forgiven<T>(result: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(StoreError::LogCorrupt { .. }) => Ok(None),
+        Err(error) if error.is_absence() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The names in the log's folder that belong to checkpoints, in order.
+#[derive(Default)]
+struct Names {
+    checkpoints: Vec<CheckpointName>,
+    drafts: Vec<(CheckpointName, String)>,
+}
+
+/// Lists the checkpoints. A folder that cannot be listed has none: whoever reads the log says so.
+fn names(folder: &LogFolder) -> Names {
+    let mut names = Names::default();
+    for name in folder.disk.list(&folder.path).unwrap_or_default() {
+        if let Some(checkpoint) = CheckpointName::parse(&name) {
+            names.checkpoints.push(checkpoint);
+        } else if let Some(checkpoint) = CheckpointName::parse_draft(&name) {
+            names.drafts.push((checkpoint, name));
+        }
+    }
+    names.checkpoints.sort_unstable();
+    names
+}
+
+/// Reads a checkpoint; none where it cannot be read or is damaged.
+fn read(folder: &LogFolder, name: CheckpointName) -> Option<Checkpoint> {
+    let file = folder.disk.open(&folder.path.join(name.file_name()), OpenMode::Read).ok()?;
+    let len = usize::try_from(file.size().ok()?).ok()?;
+    let bytes = read_vec(file.as_ref(), 0, len).ok()?;
+    Checkpoint::parse(&bytes.into()).filter(|checkpoint| checkpoint.name() == name)
+}
+
+/// Returns the names of checkpoints that are damaged.
+pub(crate) fn damaged(folder: &LogFolder) -> Vec<String> {
+    let is_there = |name: &CheckpointName| {
+        folder.disk.open(&folder.path.join(name.file_name()), OpenMode::Read).is_ok()
+    };
+    let found = names(folder).checkpoints.into_iter();
+    found
+        .filter(|name| read(folder, *name).is_none() && is_there(name))
+        .map(CheckpointName::file_name)
+        .collect()
+}
+
+/// Returns where the log goes on behind the record at which `at` stands: in the same segment, or
+/// in one that took its place. None where the log does not have that record.
+fn locate(folder: &LogFolder, at: &Position) -> Result<Option<Position>, StoreError> {
+    let live = list_settled(folder)?.live;
+    let Some(name) = live.into_iter().rfind(|segment| segment.first_lsn <= at.last) else {
+        return Ok(None);
+    };
+    if at.segment == Some(name) {
+        return Ok(stands_at(folder, name, at)?.then_some(*at));
+    }
+    let (file, header) = open_segment(folder, name)?;
+    let mut walk = Walk::new(folder, name, file.as_ref(), Position::begin(name, header));
+    while walk.position.last < at.last {
+        if !matches!(walk.next()?, Step::Record(_)) {
+            return Ok(None);
+        }
+    }
+    Ok(Some(walk.position).filter(|found| found.digest == at.digest))
+}
+
+/// Returns whether the record before `at` is where it was.
+fn stands_at(folder: &LogFolder, name: SegmentName, at: &Position) -> Result<bool, StoreError> {
+    let (file, header) = open_segment(folder, name)?;
+    let mut window = Window::new(file.as_ref(), 0);
+    let found = RawRecord::read(&mut window, at.record, name.epoch)
+        .map_err(|error| StoreError::read(&folder.segment_path(name), error))?;
+    let Found::Record(record) = found else { return Ok(false) };
+    Ok(header.carried == at.carried
+        && (record.lsn, record.chain, record.digest()) == (at.last, at.chain, at.digest)
+        && at.record.checked_add(record.size()) == Some(at.offset))
+}
+
+/// Removes checkpoints of records that the log does not have: they are of another history, left
+/// when an older copy of the log was put back. Only for the holder of the lock.
+pub(crate) fn remove_strays(folder: &LogFolder, tail: &Tail, _held: &LogLock) {
+    for name in names(folder).checkpoints {
+        if name.0 > tail.last() {
+            let _removed = folder.disk.remove(&folder.path.join(name.file_name()));
+        }
+    }
+}
+
+/// Makes a checkpoint appear under its name, whole and durable, or not at all, and removes those
+/// that it makes needless. `unique` keeps two processes apart. Returns its size in bytes; none
+/// when newer ones made it needless before it was done.
+pub(crate) fn write(
+    folder: &LogFolder,
+    checkpoint: &Checkpoint,
+    unique: &str,
+) -> Result<Option<u64>, StoreError> {
+    let name = checkpoint.name();
+    let path = folder.path.join(name.file_name());
+    let draft = folder.path.join(name.draft(unique));
+    let head =
+        checkpoint.head().map_err(|source| StoreError::Encode { source: Arc::new(source) })?;
+    let refused = |error| StoreError::change(&path, "write", error);
+    let written = || {
+        let file = folder.disk.open(&draft, OpenMode::WriteOrCreate)?;
+        file.truncate(0)?;
+        file.write_at(0, &head)?;
+        file.write_at(head.len() as u64, &checkpoint.state)?;
+        file.sync_data()
+    };
+    if let Err(error) = written() {
+        // What a draft that failed takes of a full disk is given back.
+        let _removed = folder.disk.remove(&draft);
+        return Err(refused(error));
+    }
+    match folder.disk.rename(&draft, &path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        renamed => renamed.map_err(refused)?,
+    }
+    folder
+        .disk
+        .sync_dir(&folder.path)
+        .map_err(|error| StoreError::change(&folder.path, "sync", error))?;
+    prune(folder);
+    Ok(Some((head.len() + checkpoint.state.len()) as u64))
+}
+
+/// Removes all but the newest checkpoints, and the drafts that they make needless: those of a
+/// process that ended, or of one so slow that it has been overtaken. Nothing depends on it.
+fn prune(folder: &LogFolder) {
+    let names = names(folder);
+    let needless = names.checkpoints.len().saturating_sub(KEPT_MAX);
+    let (old, kept) = names.checkpoints.split_at(needless);
+    for name in old {
+        let _removed = folder.disk.remove(&folder.path.join(name.file_name()));
+    }
+    if let (Some(oldest), KEPT_MAX) = (kept.first(), kept.len()) {
+        for (_, draft) in names.drafts.iter().filter(|(name, _)| name <= oldest) {
+            let _removed = folder.disk.remove(&folder.path.join(draft));
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Repairs what of a pack can be made again from its sections: its head, seal and index, and how
+//! far it is good where the log no longer says so. Sections are never changed.
+
+use std::path::Path;
+
+use cidlake_block::car;
+
+use super::format::{PackId, Seal, head};
+use super::index::OpenIndex;
+use super::reader;
+use crate::disk::{Disk, OpenMode};
+use crate::error::StoreError;
+use crate::log::Extent;
+
+/// Seals a pack anew, up to `extent`; returns false and changes nothing where its sections are not
+/// those that were committed, or where a process holds it. With `dry_run` it only says which.
+pub(crate) fn reindex(
+    disk: &dyn Disk,
+    folder: &Path,
+    extent: &Extent,
+    dry_run: bool,
+) -> Result<bool, StoreError> {
+    let path = folder.join(extent.pack.file_name());
+    let refused = |error| StoreError::change(&path, "repair", error);
+    let file = disk.open(&path, OpenMode::Write).map_err(refused)?;
+    if !file.try_lock().map_err(refused)? {
+        return Ok(false);
+    }
+    let mut index = OpenIndex::default();
+    reader::walk(&mut index, file.as_ref(), extent.len).map_err(refused)?;
+    let is_whole = file.size().map_err(refused)? >= extent.len;
+    if !is_whole || (index.end, index.prefix_crc) != (extent.len, extent.prefix_crc) {
+        return Ok(false);
+    }
+    if dry_run {
+        return Ok(true);
+    }
+    let bytes = car::Index::build(index.entries()).to_bytes();
+    let (index_len, index_crc) = (bytes.len() as u64, crc32c::crc32c(&bytes));
+    let seal = Seal { data_end: extent.len, index_len, index_crc };
+    file.truncate(extent.len).map_err(refused)?;
+    file.write_at(extent.len, &[seal.to_bytes().as_slice(), &bytes].concat()).map_err(refused)?;
+    file.sync_data().map_err(refused)?;
+    file.write_at(0, &head(Some(&seal))).map_err(refused)?;
+    file.sync_data().map_err(refused)?;
+    Ok(true)
+}
+
+/// Finds sections behind `known` that verify and makes sure of them; returns how far the pack is
+/// good then, if that is further.
+///
+/// It is for a log that has lost records: what they said of packs was durable when they were
+/// written.
+pub(crate) fn recover_extent(
+    disk: &dyn Disk,
+    folder: &Path,
+    pack: PackId,
+    known: Option<&Extent>,
+) -> Result<Option<Extent>, StoreError> {
+    let path = folder.join(pack.file_name());
+    let refused = |error| StoreError::change(&path, "repair", error);
+    let file = disk.open(&path, OpenMode::Write).map_err(refused)?;
+    let is_held = !file.try_lock().map_err(refused)?;
+    let mut index = OpenIndex::default();
+    if let Some(known) = known {
+        (index.end, index.prefix_crc) = (known.len, known.prefix_crc);
+    }
+    let before = index.end;
+    if is_held {
+        // Its owner made durable what it committed, and may be writing behind it.
+        reader::verify(&mut index, file.as_ref()).map_err(refused)?;
+    } else {
+        reader::recover(&mut index, file.as_ref()).map_err(refused)?;
+    }
+    if index.end <= before {
+        return Ok(None);
+    }
+    file.sync_data().map_err(|error| StoreError::poisoned(&path, error))?;
+    Ok(Some(Extent { pack, len: index.end, prefix_crc: index.prefix_crc }))
+}

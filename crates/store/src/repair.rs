@@ -1,0 +1,197 @@
+//! Saves what is whole of a damaged lake, also of one that does not open.
+//!
+//! The log is damaged in the middle where a record that was synced cannot be read: then what is
+//! whole goes to a new segment, and what was damaged is kept aside. Packs keep their sections as
+//! they are; what can be made again from them is. Nothing is invented: a block whose bytes are
+//! gone stays damaged until [`crate::Store::restore`] brings a good copy.
+//!
+//! Each step is whole or has no effect after a power cut, and a repair of what is not damaged
+//! changes nothing, so it may be run again at any time.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::disk::Disk;
+use crate::error::StoreError;
+use crate::fsck::{self, Damage, DamageKind, FsckLevel, FsckProgress, FsckReport, Told};
+use crate::log::{self, Extent, LogFolder, LogLock, LostRecords, Salvage};
+use crate::pack::{self, PackSize};
+use crate::settings;
+
+/// How a lake is repaired.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RepairOptions {
+    /// Whether only to say what would be done.
+    pub dry_run: bool,
+}
+
+/// What a repair did, or would do.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RepairReport {
+    /// Whether the log was damaged, and everything from the damage on was written again.
+    pub log_rebuilt: bool,
+    /// Whole records that were written again, with those that carry nothing.
+    pub records_saved: u64,
+    /// Records that are lost; others keep their numbers.
+    pub records_lost: Vec<LostRecords>,
+    /// Copies of the segments that lack something or in which something could not be read.
+    pub set_aside: Vec<PathBuf>,
+    /// Packs that lost records spoke of, or may have, and that count again as far as they verify.
+    pub packs_announced: u64,
+    /// Packs whose head, seal and index were made again.
+    pub packs_reindexed: Vec<PathBuf>,
+    /// Damaged checkpoints, which were removed.
+    pub checkpoints_removed: Vec<PathBuf>,
+    /// Damaged multi-pack indexes, which were removed: packs have indexes of their own.
+    pub indexes_removed: Vec<PathBuf>,
+    /// What is still damaged.
+    pub damage: Vec<Damage>,
+}
+
+impl RepairReport {
+    /// Returns whether anything was changed, or would be.
+    #[must_use]
+    pub fn is_change(&self) -> bool {
+        let files = [&self.packs_reindexed, &self.checkpoints_removed, &self.indexes_removed];
+        self.log_rebuilt || files.iter().any(|files| !files.is_empty())
+    }
+}
+
+/// Repairs the lake in the folder `root`, which need not open. Processes that have it open go on
+/// reading what they know, and have to be started anew where the log was rebuilt.
+///
+/// # Errors
+/// `NotALake`, `NewerFormat`, `UnknownRecord` and `UnknownFlags` when it is not for this program to
+/// repair; `ReadOnly`, `NoSpace` or `Io` when the disk refuses, after which a repair can be run
+/// again. Damage that stays is in the report.
+pub fn repair(
+    disk: &Arc<dyn Disk>,
+    root: &Path,
+    options: RepairOptions,
+    progress: &mut dyn FnMut(FsckProgress),
+) -> Result<RepairReport, StoreError> {
+    if !settings::check(disk.as_ref(), root)? {
+        return Err(StoreError::NotALake { path: root.to_owned() });
+    }
+    let log_folder = LogFolder::new(Arc::clone(disk), root.join("wal"), u64::MAX);
+    let work = Work { log_folder: &log_folder, packs: &root.join("packs"), options };
+    let mut report = RepairReport::default();
+    let told = work.log(&mut report)?;
+    work.checkpoints(&mut report);
+    work.packs(&told, &mut report, progress)?;
+    Ok(report)
+}
+
+struct Work<'a> {
+    log_folder: &'a LogFolder,
+    packs: &'a Path,
+    options: RepairOptions,
+}
+
+impl Work<'_> {
+    fn disk(&self) -> &dyn Disk {
+        self.log_folder.disk.as_ref()
+    }
+
+    /// Repairs the log, and returns what it says of packs.
+    fn log(&self, report: &mut RepairReport) -> Result<Told, StoreError> {
+        let mut log_lock = LogLock::take(self.log_folder)?;
+        let Some(mut salvage) = log::salvage(self.log_folder, &log_lock)? else {
+            return fsck::check_log(self.log_folder, &mut FsckReport::default());
+        };
+        report.log_rebuilt = true;
+        report.records_saved = salvage.saved();
+        report.records_lost = salvage.lost(self.log_folder);
+        if !self.options.dry_run {
+            let found = self.unannounced(&salvage, report)?;
+            report.packs_announced = found.len() as u64;
+            report.set_aside = log::rebuild(self.log_folder, &mut log_lock, &salvage, &found)?;
+            salvage.extents.extend(found.into_iter().map(|extent| (extent.pack, extent)));
+        }
+        Ok(Told { extents: salvage.extents, retired: salvage.retired })
+    }
+
+    /// Returns how far packs are good beyond what whole records say, where some are lost.
+    fn unannounced(
+        &self,
+        salvage: &Salvage,
+        report: &RepairReport,
+    ) -> Result<Vec<Extent>, StoreError> {
+        if report.records_lost.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut extents = Vec::new();
+        let packs = fsck::list_packs(self.disk(), self.packs)?.into_iter();
+        for id in packs.filter(|id| !salvage.retired.contains(id)) {
+            let known = salvage.extents.get(&id);
+            extents.extend(pack::recover_extent(self.disk(), self.packs, id, known)?);
+        }
+        Ok(extents)
+    }
+
+    /// Removes checkpoints that are damaged.
+    fn checkpoints(&self, report: &mut RepairReport) {
+        for name in log::damaged_checkpoints(self.log_folder) {
+            let path = self.log_folder.path.join(name);
+            if self.options.dry_run || self.disk().remove(&path).is_ok() {
+                report.checkpoints_removed.push(path);
+            }
+        }
+    }
+
+    /// Checks all packs and makes their indexes again where those are damaged.
+    fn packs(
+        &self,
+        told: &Told,
+        report: &mut RepairReport,
+        progress: &mut dyn FnMut(FsckProgress),
+    ) -> Result<(), StoreError> {
+        let mut found = FsckReport::default();
+        fsck::check_packs(self.disk(), self.packs, told, FsckLevel::Full, &mut found, progress)?;
+        self.indexes(&mut found, report);
+        let damaged: BTreeSet<PathBuf> = found
+            .damage
+            .iter()
+            .filter(|damage| damage.kind != DamageKind::Block)
+            .map(|damage| damage.path.clone())
+            .collect();
+        for extent in told.extents.values() {
+            let path = self.packs.join(extent.pack.file_name());
+            if !damaged.contains(&path) || !self.reindex(extent)? {
+                continue;
+            }
+            if !self.options.dry_run {
+                found.damage.retain(|damage| damage.path != path);
+                let size = PackSize::read(self.disk(), self.packs, extent.pack)?;
+                let level = FsckLevel::Full;
+                let again = pack::check_pack(self.disk(), &size, Some(extent), level, &mut |_| {})?;
+                found.take(again);
+            }
+            report.packs_reindexed.push(path);
+        }
+        report.packs_reindexed.sort_unstable();
+        report.damage = found.damage;
+        Ok(())
+    }
+
+    /// Removes multi-pack indexes that are damaged. Processes that have them open read on in them.
+    fn indexes(&self, found: &mut FsckReport, report: &mut RepairReport) {
+        found.damage.retain(|Damage { path, .. }| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let is_over = pack::is_midx_name(&name)
+                && (self.options.dry_run || self.disk().remove(path).is_ok());
+            if is_over {
+                report.indexes_removed.push(path.clone());
+            }
+            !is_over
+        });
+    }
+
+    fn reindex(&self, extent: &Extent) -> Result<bool, StoreError> {
+        match pack::reindex(self.disk(), self.packs, extent, self.options.dry_run) {
+            Err(error) if error.is_absence() => Ok(false),
+            done => done,
+        }
+    }
+}

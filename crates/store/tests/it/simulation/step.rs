@@ -1,0 +1,96 @@
+//! What processes do, as a seed decides. A new ability of the store gets a step here and a way to
+//! perform it in `world`.
+
+use crate::dice::Dice;
+
+/// One step of one process.
+#[derive(Debug, Clone)]
+pub enum Step {
+    /// Puts blocks, given by number and length; numbers repeat, so that blocks are met again.
+    Put { process: usize, blocks: Vec<(u32, usize)> },
+    /// Commits so many records; `is_careful` expects the last that it can see.
+    Commit { process: usize, records: u64, is_careful: bool },
+    /// Reads everything that was promised.
+    Read { process: usize },
+    /// Reads everything and holds it against its checksums.
+    Check { process: usize },
+    /// Ends in order; the process begins anew with its next step.
+    Close { process: usize },
+    /// Ends as by `kill -9`.
+    Die { process: usize },
+    /// Does `step`, and before its operation number `after` another process does `other`.
+    During { step: Box<Self>, after: u64, other: Box<Self> },
+    /// Does `step`, of which one change fails.
+    Failing { step: Box<Self>, at: Moment },
+    /// Begins `step` and ends as by `kill -9` before one of its changes.
+    Dying { step: Box<Self>, at: Moment },
+}
+
+/// One of the changes of a step, counted from 0.
+#[derive(Debug, Clone, Copy)]
+pub enum Moment {
+    Change(u64),
+    /// Of its syncs alone, which are few and matter most.
+    Sync(u64),
+}
+
+impl Step {
+    pub fn process(&self) -> usize {
+        match self {
+            Self::Put { process, .. }
+            | Self::Commit { process, .. }
+            | Self::Read { process }
+            | Self::Check { process }
+            | Self::Close { process }
+            | Self::Die { process } => *process,
+            Self::During { step, .. } | Self::Failing { step, .. } | Self::Dying { step, .. } => {
+                step.process()
+            }
+        }
+    }
+}
+
+/// The steps of a run.
+pub fn steps(dice: &mut Dice, processes: usize) -> Vec<Step> {
+    let count = 8 + dice.below(10);
+    (0..count).map(|_| step(dice, processes)).collect()
+}
+
+fn step(dice: &mut Dice, processes: usize) -> Step {
+    let process = dice.below(processes as u64) as usize;
+    let step = simple(dice, process);
+    match dice.below(10) {
+        0 => Step::Failing { step: Box::new(step), at: moment(dice) },
+        1 => Step::Dying { step: Box::new(step), at: moment(dice) },
+        2 | 3 if processes > 1 => {
+            let others = processes as u64 - 1;
+            let other = (process + 1 + dice.below(others) as usize) % processes;
+            let other = Box::new(simple(dice, other));
+            Step::During { step: Box::new(step), after: dice.below(40), other }
+        }
+        _ => step,
+    }
+}
+
+fn simple(dice: &mut Dice, process: usize) -> Step {
+    match dice.weighted(&[(40, 0), (40, 1), (6, 2), (4, 3), (5, 4), (5, 5)]) {
+        0 => {
+            let blocks = (0..=dice.below(3)).map(|_| (dice.below(60) as u32, len(dice))).collect();
+            Step::Put { process, blocks }
+        }
+        1 => Step::Commit { process, records: dice.below(4), is_careful: dice.coin() },
+        2 => Step::Read { process },
+        3 => Step::Check { process },
+        4 => Step::Close { process },
+        _ => Step::Die { process },
+    }
+}
+
+fn moment(dice: &mut Dice) -> Moment {
+    if dice.coin() { Moment::Change(dice.below(8)) } else { Moment::Sync(dice.below(2)) }
+}
+
+/// Lengths of a few kinds, so that the same block turns up again.
+fn len(dice: &mut Dice) -> usize {
+    dice.weighted(&[(3, 40), (3, 300), (2, 900), (1, 1700), (1, 3100)])
+}
