@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{Array, RecordBatch};
 use bytes::{Bytes, BytesMut};
-use cidlake_block::unixfs::{CHUNK_BYTES, Leaf, file_from_leaves};
+use cidlake_block::unixfs::{Leaf, file_from_leaves};
 use cidlake_block::{Block, Codec};
 use cidlake_catalog::Part;
 use parquet::errors::ParquetError;
@@ -21,6 +21,10 @@ use super::leaves::{page_runs, pieces};
 use super::row_groups::RowGroup;
 use super::stats::column_stats;
 use crate::error::QueryError;
+
+/// A file of up to so many bytes is one leaf: in more, an edit of one column would write all others
+/// anew.
+const WHOLE_FILE_BYTES: usize = 256 << 10;
 
 /// One part with all its blocks.
 #[derive(Debug, Clone)]
@@ -145,7 +149,7 @@ fn assemble(row_group: &RecordBatch, chunks: Vec<Chunk>) -> Result<PartFile, Par
 /// Makes the pieces blocks, or one block of them all where a block has room.
 fn leaf_blocks(pieces: &[Bytes]) -> Vec<Block> {
     let total: usize = pieces.iter().map(Bytes::len).sum();
-    if total > CHUNK_BYTES {
+    if total > WHOLE_FILE_BYTES {
         return pieces.iter().map(|piece| Block::new(Codec::Raw, piece.clone())).collect();
     }
     let mut whole = BytesMut::with_capacity(total);
