@@ -1,12 +1,15 @@
 //! Our store: the only file here that calls it.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use cidlake_block::{Block, Cid, Codec, cid_of};
 use cidlake_store::disk::{Disk, RealDisk};
-use cidlake_store::{CommitError, Expect, Options, Payload, Store};
+use cidlake_store::{
+    CommitError, Expect, GcOptions, Hold, Liveness, Options, Payload, Record as LogRecord, Store,
+    StoreError,
+};
 
 use crate::Failure;
 use crate::rivals::{Append, Record};
@@ -19,6 +22,23 @@ const NAME_BYTES: usize = 148;
 pub(crate) struct Ours {
     store: Store,
     pinned: Cid,
+    /// What the writers of records hold, from the first record on.
+    session: OnceLock<Hold>,
+}
+
+/// Keeps the blocks alive that this says yes to, whatever is committed.
+struct Chosen(fn(&Cid) -> bool);
+
+impl Liveness for Chosen {
+    type Error = StoreError;
+
+    fn update(&mut self, _records: &[LogRecord]) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn is_live(&self, cid: &Cid) -> bool {
+        self.0(cid)
+    }
 }
 
 /// How a lake is opened where the defaults are not what is measured.
@@ -48,14 +68,25 @@ impl Ours {
         let options =
             Options { create: true, pack_bytes_max, cache_bytes_max, ..Options::default() };
         let store = Store::open(disk, folder, options)?;
-        Ok(Self { store, pinned: cid_of(Codec::Raw, b"pinned") })
+        let session = OnceLock::new();
+        Ok(Self { store, pinned: cid_of(Codec::Raw, b"pinned"), session })
     }
 
-    /// Puts blocks and makes them durable.
+    /// Puts blocks and makes them durable, under a hold of their own.
     pub(crate) fn put(&self, blocks: &[Block]) -> Result<(), Failure> {
-        self.store.put(blocks)?;
-        self.store.commit(Vec::new(), Expect::Any)?;
+        let hold = self.store.hold()?;
+        self.store.put(&hold, blocks)?;
+        self.store.commit(&hold, Vec::new(), Expect::Any)?;
         Ok(())
+    }
+
+    /// Returns the one hold of all writers of records, which put no blocks.
+    fn session(&self) -> Result<&Hold, Failure> {
+        if let Some(hold) = self.session.get() {
+            return Ok(hold);
+        }
+        let hold = self.store.hold()?;
+        Ok(self.session.get_or_init(|| hold))
     }
 
     /// Returns the bytes of a block, verified.
@@ -70,11 +101,13 @@ impl Ours {
         (stats.blocks, stats.log.records)
     }
 
-    /// Collects garbage once: blocks that are not live. Returns false when the store has no way to
-    /// do it, as it has none yet.
-    pub(crate) fn collect(&self, is_live: fn(&Cid) -> bool) -> Result<bool, Failure> {
-        let _no_way_yet = (&self.store, is_live);
-        Ok(false)
+    /// Collects garbage once: blocks that are not live. Returns the bytes of the files
+    /// that are gone.
+    pub(crate) fn collect(&self, is_live: fn(&Cid) -> bool) -> Result<u64, Failure> {
+        let hold = self.store.hold()?;
+        let options = GcOptions::default();
+        let report = self.store.gc(&hold, &mut Chosen(is_live), options, &mut |_| {})?;
+        Ok(report.bytes_freed)
     }
 
     /// Lets go of the lake.
@@ -95,7 +128,7 @@ impl Append for Ours {
 
     fn append(&self, records: &[Record]) -> Result<(), Failure> {
         let payloads = records.iter().map(|record| self.payload(record)).collect();
-        match self.store.commit(payloads, Expect::Any) {
+        match self.store.commit(self.session()?, payloads, Expect::Any) {
             Ok(_) => Ok(()),
             Err(error @ (CommitError::Behind { .. } | CommitError::Store(_))) => Err(error.into()),
         }

@@ -77,12 +77,6 @@ impl Report {
         self.lines.push(to_json(title, unit, figures, targets, self.judges));
     }
 
-    /// Says why something was not measured.
-    pub(crate) fn skip(&mut self, title: &str, reason: &str) {
-        println!("\n{title}\n  not measured: {reason}");
-        self.lines.push(format!("{{\"title\":{},\"skipped\":{}}}", quoted(title), quoted(reason)));
-    }
-
     /// Returns everything as JSON.
     pub(crate) fn to_json(&self) -> String {
         format!("{{{},\"lines\":[\n{}\n]}}\n", self.head, self.lines.join(",\n"))

@@ -97,9 +97,11 @@ impl Hold {
         lock(&self.0.put).checked < last_retired
     }
 
-    /// Returns the blocks that were put under this hold, under raw CIDs.
+    /// Returns the blocks that were put under this hold, under raw CIDs, always in the same order.
     pub(crate) fn blocks(&self) -> Vec<Cid> {
-        lock(&self.0.put).blocks.iter().filter_map(Key::to_cid).collect()
+        let mut cids: Vec<Cid> = lock(&self.0.put).blocks.iter().filter_map(Key::to_cid).collect();
+        cids.sort_unstable();
+        cids
     }
 
     /// Takes note that all blocks are in packs that count after the retirements of this record.

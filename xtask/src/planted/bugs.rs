@@ -29,13 +29,13 @@ pub(super) const BUGS: &[Bug] = &[
     Bug {
         name: "the log is not synced",
         file: "log/writer.rs",
-        good: "    file.sync_data().map_err(|_| StoreError::Poisoned { path: path.clone() })?;\n    // The records",
+        good: "    file.sync_data().map_err(|error| StoreError::poisoned(path, error))?;\n    // The records",
         bad: "    // The records",
     },
     Bug {
         name: "a commit is acknowledged although the log's sync failed",
         file: "log/writer.rs",
-        good: "    file.sync_data().map_err(|_| StoreError::Poisoned { path: path.clone() })?;\n    // The records",
+        good: "    file.sync_data().map_err(|error| StoreError::poisoned(path, error))?;\n    // The records",
         bad: "    let _acknowledged = file.sync_data();\n    // The records",
     },
     Bug {
@@ -47,13 +47,13 @@ pub(super) const BUGS: &[Bug] = &[
     Bug {
         name: "a failed sync of a pack is tried again",
         file: "pack/writer.rs",
-        good: "            state.is_poisoned = true;\n",
-        bad: "",
+        good: "            state.poison = Some(StoreError::poisoned(&self.path, error));\n",
+        bad: "            return Err(StoreError::poisoned(&self.path, error));\n",
     },
     Bug {
         name: "a failed sync of the log is tried again",
         file: "log/writer.rs",
-        good: "            lock(tail).poisoned = Some(segment.name);\n",
+        good: "            lock(tail).poisoned = Some((segment.name, error.clone()));\n",
         bad: "",
     },
     Bug {
@@ -65,8 +65,8 @@ pub(super) const BUGS: &[Bug] = &[
     Bug {
         name: "the log's mark is not looked at",
         file: "log/writer.rs",
-        good: "        Ok(Self { file, path, dirty })",
-        bad: "        Ok(Self { file, path, dirty: dirty & false })",
+        good: "        Ok(Self { file, path, dirty, names, was_open, idle })",
+        bad: "        Ok(Self { file, path, dirty: dirty & false, names, was_open, idle })",
     },
     Bug {
         name: "the log's mark is not set",
@@ -88,21 +88,21 @@ pub(super) const BUGS: &[Bug] = &[
     },
     Bug {
         name: "a torn write is taken for damage",
-        file: "log/reader.rs",
+        file: "log/walk.rs",
         good: "                    && record.lsn.saturating_sub(u64::from(record.ordinal)) > missing",
         bad: "                    && record.lsn > missing",
     },
     Bug {
         name: "the chain of records is not verified",
-        file: "log/reader.rs",
+        file: "log/walk.rs",
         good: "                if record.lsn != self.position.last + 1 || record.prev != self.position.chain {",
         bad: "                if record.lsn != self.position.last + 1 {",
     },
     Bug {
         name: "a commit counts record by record",
         file: "log/reader.rs",
-        good: "                    if !record.more {",
-        bad: "                    if record.lsn > 0 {",
+        good: "                    if record.more() {\n",
+        bad: "                    if record.more() && record.lsn == 0 {\n",
     },
     Bug {
         name: "a segment is renamed before it is synced",
@@ -179,7 +179,7 @@ pub(super) const BUGS: &[Bug] = &[
     Bug {
         name: "a pack's tail is adopted by its lengths alone",
         file: "pack/reader.rs",
-        good: "    while let Some((prefix, section)) = verified_section(&mut window, index.end, size)? {\n        file.write_at(index.end, &section)?;\n",
+        good: "    while let Some((prefix, section)) = verified_section(&mut window, index.end, size)? {\n        each(index.end, &section)?;\n",
         bad: "    while let Some(prefix) = Prefix::read(&mut window, index.end, size)? {\n",
     },
     Bug {
@@ -191,8 +191,8 @@ pub(super) const BUGS: &[Bug] = &[
     Bug {
         name: "the blocks of an adopted pack are not written again",
         file: "pack/reader.rs",
-        good: "        file.write_at(index.end, &section)?;\n",
-        bad: "        let _same = section;\n",
+        good: "    take_verified(index, file, |at, section| file.write_at(at, section))\n",
+        bad: "    take_verified(index, file, |_, _| Ok(()))\n",
     },
     Bug {
         name: "a block in another process's unsynced pack counts as here",
@@ -229,5 +229,161 @@ pub(super) const BUGS: &[Bug] = &[
         file: "disk/mod.rs",
         good: "        if read == wanted || at.saturating_add(read as u64) >= file.size()? {",
         bad: "        if read <= wanted {",
+    },
+    Bug {
+        name: "nobody is told that names of segments change",
+        file: "log/writer.rs",
+        good: "        let names = self.names.wrapping_add(1);\n",
+        bad: "        let names = self.names;\n",
+    },
+    Bug {
+        name: "a segment that was kept open is written to although others may have come",
+        file: "log/writer.rs",
+        good: "        let is_last = held.was_open && !held.is_dirty() && held.names == self.names;\n",
+        bad: "        let is_last = held.was_open && !held.is_dirty();\n",
+    },
+    Bug {
+        name: "records behind the end of a segment that was kept open are not looked for",
+        file: "log/writer.rs",
+        good: "            && next.iter().all(|byte| *byte == 0)\n",
+        bad: "            && next.len() > 1\n",
+    },
+    Bug {
+        name: "flags of a newer program are passed over",
+        file: "log/record.rs",
+        good: "        if self.flags & !FLAG_MORE != 0 {\n",
+        bad: "        if self.flags == u16::MAX {\n",
+    },
+    Bug {
+        name: "a checkpoint is made while the mark is set",
+        file: "checkpoint.rs",
+        good: "            log::mend(&self.log_folder, &mut log_lock, &mut tail)?;\n",
+        bad: "            let _dirty = (&mut log_lock, &mut tail);\n",
+    },
+    Bug {
+        name: "a checkpoint is renamed before it is synced",
+        file: "log/resume.rs",
+        good: "        file.sync_data()\n    };",
+        bad: "        Ok(())\n    };",
+    },
+    Bug {
+        name: "a checkpoint is used although the log has another record there",
+        file: "log/resume.rs",
+        good: "        return Ok(stands_at(folder, name, at)?.then_some(*at));\n",
+        bad: "        return Ok(stands_at(folder, name, at).map(|_| Some(*at))?);\n",
+    },
+    Bug {
+        name: "a checkpoint forgets retired packs that wait",
+        file: "checkpoint.rs",
+        good: "            let retired = self.packs.retired_files()?;\n",
+        bad: "            let retired = Vec::new();\n",
+    },
+    Bug {
+        name: "a checkpoint forgets retired packs that may come back",
+        file: "checkpoint.rs",
+        good: "        self.packs.sync_names()?;\n",
+        bad: "",
+    },
+    Bug {
+        name: "a damaged page of a multi-pack index is trusted",
+        file: "pack/midx/mod.rs",
+        good: "content.len() == len && Some(crc32c::crc32c(content)) == crc)",
+        bad: "content.len() == len && crc.is_some())",
+    },
+    Bug {
+        name: "a multi-pack index counts whatever pack is there now",
+        file: "pack/cover.rs",
+        good: "        self.is_as_indexed(&pack, covered).is_ok_and(|is| is).then_some(pack)\n",
+        bad: "        Some(pack)\n",
+    },
+    Bug {
+        name: "a multi-pack index counts before the log says so",
+        file: "pack/cover.rs",
+        good: "        extent.is_some_and(|extent| extent.len >= covered.seal.data_end)\n    }\n\n    /// Returns whether a pack's file",
+        bad: "        extent.is_none_or(|extent| extent.len >= covered.seal.data_end)\n    }\n\n    /// Returns whether a pack's file",
+    },
+    Bug {
+        name: "a multi-pack index is renamed before it is synced",
+        file: "pack/maintain.rs",
+        good: "        let synced = written.and_then(|()| file.sync_data().map_err(Failure::Disk));\n",
+        bad: "        let synced = written;\n",
+    },
+    Bug {
+        name: "a multi-pack index leads to retired packs",
+        file: "pack/known.rs",
+        good: "                    if pack.standing.counts() {\n",
+        bad: "                    if !pack.standing.is_gone() {\n",
+    },
+    Bug {
+        name: "a collection ignores the leases of other processes",
+        file: "gc/remove.rs",
+        good: "    let elsewhere = parts.holds.oldest_elsewhere(may_remove)?;\n",
+        bad: "    let elsewhere = parts.holds.oldest_elsewhere(may_remove)?.max(crate::lease::NOTHING_HELD);\n",
+    },
+    Bug {
+        name: "a collection ignores the other holds of its process",
+        file: "gc/remove.rs",
+        good: "    Ok(parts.holds.oldest_besides(hold).map_or(elsewhere, |here| here.min(elsewhere)))\n",
+        bad: "    let _here = parts.holds.oldest_besides(hold);\n    Ok(elsewhere)\n",
+    },
+    Bug {
+        name: "a hold does not look at the log again after its lease is written",
+        file: "hold.rs",
+        good: "            let now = follow()?;\n",
+        bad: "            let now = lsn;\n",
+    },
+    Bug {
+        name: "a lease that cannot be read counts as none",
+        file: "lease.rs",
+        good: "    if bytes == to_bytes(lsn) { lsn } else { 0 }\n",
+        bad: "    if bytes == to_bytes(lsn) { lsn } else { NOTHING_HELD }\n",
+    },
+    Bug {
+        name: "a commit ignores that packs were retired",
+        file: "commit.rs",
+        good: "ticket.hold.is_behind(last_retired)) {",
+        bad: "ticket.hold.is_behind(last_retired & 0)) {",
+    },
+    Bug {
+        name: "a put does not remember what it found",
+        file: "store.rs",
+        good: "        hold.remember(blocks.iter().map(|block| *block.cid()).filter(|cid| !is_inline(cid)));\n",
+        bad: "",
+    },
+    Bug {
+        name: "packs are retired before the copies are synced",
+        file: "gc/sweep.rs",
+        good: "    pending.sync()?;\n    Ok(pending)",
+        bad: "    Ok(pending)",
+    },
+    Bug {
+        name: "packs are retired although new records may keep their blocks",
+        file: "gc/sweep.rs",
+        good: "        if visible <= self.seen && parts.packs.last_retired() == self.last_retired {\n",
+        bad: "        if (visible, parts.packs.last_retired()) >= (Lsn(0), self.last_retired) {\n",
+    },
+    Bug {
+        name: "packs are retired although another collection retired what was relied on",
+        file: "gc/sweep.rs",
+        good: "        if visible <= self.seen && parts.packs.last_retired() == self.last_retired {\n",
+        bad: "        if visible <= self.seen {\n",
+    },
+    Bug {
+        name: "a pack that is written to is collected",
+        file: "gc/measure.rs",
+        good: "    Ok(is_taken.then_some(file))\n",
+        bad: "    Ok((is_taken || !is_taken).then_some(file))\n",
+    },
+    Bug {
+        name: "a retired pack is adopted",
+        file: "pack/writer.rs",
+        good: "            if packs.is_retired(pack.id) {\n                continue;\n            }\n            if let Some(own)",
+        bad: "            if let Some(own)",
+    },
+    Bug {
+        name: "a copy is taken for good without a look at its bytes",
+        file: "gc/sweep.rs",
+        good: "            if !self.going.contains(&pack.id) && read_good(parts, &pack, span, cid)?.is_some() {\n",
+        bad: "            if !self.going.contains(&pack.id) && span.len > 0 {\n",
     },
 ];

@@ -88,7 +88,8 @@ pub struct GcReport {
     pub bytes_dead: u64,
     /// Bytes of live blocks that were written to another pack.
     pub bytes_copied: u64,
-    /// Bytes of files that were removed, also of packs that were retired earlier.
+    /// Bytes of files that were removed, also of packs that were retired earlier, and of multi-pack
+    /// indexes that listed no others.
     pub bytes_freed: u64,
     /// Bytes of files that wait for readers from before; the next collection removes them.
     pub bytes_waiting: u64,

@@ -1,4 +1,7 @@
-//! Removes the files of retired packs that no reader from before needs.
+//! Removes the files of retired packs that no reader from before needs, and indexes of them alone.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
 
 use super::GcReport;
 use crate::commit::Parts;
@@ -34,6 +37,24 @@ pub(super) fn remove_retired(
         }
     }
     if has_removed { parts.packs.sync_names() } else { Ok(()) }
+}
+
+/// Removes the multi-pack indexes of packs that were all retired, or are `going`. With `dry_run` it
+/// only says so.
+pub(super) fn remove_indexes(
+    parts: &Parts<'_>,
+    going: &HashSet<PackId>,
+    report: &mut GcReport,
+    dry_run: bool,
+) -> Result<(), StoreError> {
+    let is_over = |id: &PackId| going.contains(id) || parts.packs.is_retired(*id);
+    let indexes = parts.packs.indexes_without_packs(is_over)?;
+    report.bytes_freed += indexes.iter().map(|(_, bytes)| bytes).sum::<u64>();
+    let paths: Vec<PathBuf> = indexes.into_iter().map(|(path, _)| path).collect();
+    if dry_run || paths.is_empty() {
+        return Ok(());
+    }
+    parts.packs.remove_indexes(&paths)
 }
 
 /// Returns the oldest hold that is in force anywhere besides `hold`.

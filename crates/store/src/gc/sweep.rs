@@ -12,7 +12,7 @@ use cidlake_block::{Block, Cid};
 
 use super::measure::{Measured, measure};
 use super::plan::{self, Limits};
-use super::remove::{oldest, remove_retired};
+use super::remove::{oldest, remove_indexes, remove_retired};
 use super::{GcOptions, GcPhase, GcProgress, GcReport, Liveness};
 use crate::commit::{Expect, Parts};
 use crate::disk::DiskFile;
@@ -88,6 +88,7 @@ pub(crate) fn collect<L: Liveness>(
     sweep.report_copied(progress, sweep.bytes_to_copy);
     remove_retired(&parts, hold, &mut sweep.report, options.dry_run)?;
     sweep.add_what_would_be_removed(&parts, &census.packs)?;
+    remove_indexes(&parts, &sweep.going, &mut sweep.report, options.dry_run)?;
     Ok(sweep.report)
 }
 

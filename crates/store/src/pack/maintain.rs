@@ -125,6 +125,37 @@ impl PackSet {
         Ok(report)
     }
 
+    /// Returns the multi-pack indexes that list no packs but such that are over, and the sizes of
+    /// their files in bytes.
+    pub(crate) fn indexes_without_packs(
+        &self,
+        is_over: impl Fn(&PackId) -> bool,
+    ) -> Result<Vec<(PathBuf, u64)>, StoreError> {
+        let names = match self.disk.list(&self.folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            names => names.map_err(|error| StoreError::read(&self.folder, error))?,
+        };
+        let mut found = Vec::new();
+        for name in names.iter().filter(|name| is_file_name(name)) {
+            let path = self.folder.join(name);
+            // One that is damaged or gone is nothing to a collection.
+            if let Ok(Some(midx)) = Midx::open(self.disk.as_ref(), &path)
+                && midx.packs().iter().all(|pack| is_over(&pack.id))
+            {
+                found.push((path, midx.file_bytes()));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Removes multi-pack indexes unless somebody is making some, who would remove them, too.
+    /// Processes that have them open read on in them.
+    pub(crate) fn remove_indexes(&self, paths: &[PathBuf]) -> Result<(), StoreError> {
+        let Some(_one_process) = self.lock_indexes()? else { return Ok(()) };
+        self.uncover_files(paths)?;
+        paths.iter().try_for_each(|path| self.remove_file(path))
+    }
+
     /// Takes the lock under which indexes are made; none if another process has it.
     fn lock_indexes(&self) -> Result<Option<Box<dyn DiskFile>>, StoreError> {
         let path = self.folder.join(LOCK_NAME);

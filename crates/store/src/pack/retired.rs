@@ -57,6 +57,16 @@ pub(crate) struct Contents {
     pub(crate) damaged_at: Option<u64>,
 }
 
+impl Contents {
+    fn of(index: Index) -> Self {
+        let damaged_at = match &index {
+            Index::Open(index) => index.damaged_at,
+            Index::Sealed(_) | Index::Covered(_) => None,
+        };
+        Self { blocks: index.blocks().unwrap_or_default(), damaged_at }
+    }
+}
+
 impl PackSet {
     /// Takes note of what the log retired; `oldest` is the oldest hold of this process. Quick, so
     /// that it can be done before anybody sees the records that said it.
@@ -133,19 +143,16 @@ impl PackSet {
         self.look_up(|known| known.find_all(cid, Standing::is_kept))
     }
 
-    /// Reads what a pack lists by its own index, also where that is not in memory.
+    /// Reads what a pack lists by its own index, also where that is not in memory. Blocks come in
+    /// the order in which they stand.
     pub(crate) fn contents(&self, pack: &Pack) -> Result<Contents, StoreError> {
         let in_memory = read(&pack.index).blocks();
-        if let Some(blocks) = in_memory {
-            return Ok(Contents { blocks, damaged_at: pack.damaged_at() });
-        }
-        Ok(self.read_index(pack.id)?.map_or_else(Contents::default, |index| Contents {
-            damaged_at: match &index {
-                Index::Open(index) => index.damaged_at,
-                Index::Sealed(_) | Index::Covered(_) => None,
-            },
-            blocks: index.blocks().unwrap_or_default(),
-        }))
+        let mut contents = match in_memory {
+            Some(blocks) => Contents { blocks, damaged_at: pack.damaged_at() },
+            None => self.read_index(pack.id)?.map_or_else(Contents::default, Contents::of),
+        };
+        contents.blocks.sort_unstable_by_key(|(_, span)| span.offset);
+        Ok(contents)
     }
 
     /// Returns the retired packs whose files are still in the folder, with the numbers of the

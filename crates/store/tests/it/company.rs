@@ -83,6 +83,22 @@ fn a_lock_that_was_removed_is_made_anew_by_all() {
 }
 
 #[test]
+fn a_segment_that_others_have_left_is_not_gone_on_with() {
+    let disk = MemDisk::new();
+    let one = open(&disk, 1);
+    commit(&one, vec![delta(0)]);
+    // With a hold from before, nothing of the log is read on the way to its lock.
+    let held = hold(&one);
+    let two = open(&disk, 2);
+    let segments = one.stats().log.segments;
+    let many: Vec<Payload> = (1..30).map(delta).collect();
+    commit(&two, many.clone());
+    assert_eq!(two.stats().log.segments, segments + 1);
+    one.commit(&held, vec![delta(100)], Expect::Any).unwrap();
+    assert_eq!(payloads(&open(&disk, 3)), [vec![delta(0)], many, vec![delta(100)]].concat());
+}
+
+#[test]
 fn threads_of_several_processes_commit_at_once() {
     let disk = MemDisk::new();
     let stores = [open(&disk, 1), open(&disk, 2), open(&disk, 3)];

@@ -73,6 +73,50 @@ fn where_nothing_is_live_all_packs_go() {
 }
 
 #[test]
+fn an_index_of_many_packs_goes_with_the_last_of_them() {
+    let (disk, blocks) = lake(40, 500);
+    let store = open(&disk, 2);
+    store.index_packs(&mut |_| {}).unwrap();
+    let has_index = || pack_names(&disk).iter().any(|name| name.ends_with(".midx"));
+    commit(&store, blocks[1..].iter().map(unpin).collect());
+    let reader = open(&disk, 3);
+    let reading = hold(&reader);
+    let would = try_gc(&store, DRY).unwrap();
+    assert!(has_index());
+    let report = gc(&store);
+    assert_eq!(report, would);
+    assert!(report.bytes_freed > 0 && report.bytes_waiting > 0 && !has_index());
+    // Its file is gone, and not what it says.
+    assert_here(&reader, &blocks);
+    drop(reading);
+    gc(&store);
+    assert_here(&store, &blocks[..1]);
+    assert!(gone(&store, &blocks[1..]));
+    assert_here(&open(&disk, 4), &blocks[..1]);
+}
+
+#[test]
+fn blocks_of_retired_packs_are_written_anew_although_an_index_lists_them() {
+    let (disk, blocks) = lake(40, 500);
+    open(&disk, 2).index_packs(&mut |_| {}).unwrap();
+    let store = open(&disk, 3);
+    assert!(store.stats().packs_covered > 0);
+    let reading = hold(&store);
+    let other = open(&disk, 4);
+    commit(&other, blocks.iter().map(unpin).collect());
+    assert!(gc(&other).bytes_waiting > 0);
+    // They can be read here for as long as this lives, and do not count.
+    assert_here(&store, &blocks);
+    let putting = hold(&store);
+    assert_eq!(store.put(&putting, &blocks).unwrap().new_blocks, 40);
+    store.commit(&putting, blocks.iter().map(pin).collect(), Expect::Any).unwrap();
+    drop((reading, putting));
+    gc(&other);
+    assert_here(&store, &blocks);
+    assert_here(&open(&disk, 5), &blocks);
+}
+
+#[test]
 fn a_process_collects_its_own_pack_too() {
     let disk = MemDisk::new();
     let store = open(&disk, 1);

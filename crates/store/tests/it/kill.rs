@@ -2,7 +2,7 @@
 //!
 //! This test program runs itself: a worker is the same program with a folder in its environment.
 //! It commits again and again and says so on its standard output, and what it has said must be
-//! there whenever it dies. `CIDLAKE_KILLS` says how many are killed. The page cache outlives them
+//! there whenever it dies. In between it collects, indexes packs and writes checkpoints. `CIDLAKE_KILLS` says how many are killed. The page cache outlives them
 //! all, so this is about processes; power cuts are for `simulation` and `image`.
 
 use std::collections::BTreeSet;
@@ -12,9 +12,12 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use cidlake_block::Block;
+use bytes::Bytes;
+use cidlake_block::{Block, Cid};
 use cidlake_store::disk::RealDisk;
-use cidlake_store::{Expect, FsckLevel, Lsn, Options, Payload, Store};
+use cidlake_store::{
+    Expect, FsckLevel, GcOptions, Liveness, Lsn, Options, Payload, Record, Store, StoreError,
+};
 
 use crate::dice::{Dice, times};
 use crate::support::block;
@@ -70,6 +73,45 @@ fn a_worker_commits_until_it_is_killed() {
         let mut out = std::io::stdout().lock();
         if writeln!(out, "{DONE}{worker} {round}").and_then(|()| out.flush()).is_err() {
             return;
+        }
+        drop((out, hold));
+        if round % 8 == worker % 8 {
+            tidy_up(&store, (round / 8 + worker) % 3);
+        }
+    }
+}
+
+/// Keeps everything.
+struct All;
+
+impl Liveness for All {
+    type Error = StoreError;
+
+    fn update(&mut self, _records: &[Record]) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn is_live(&self, _cid: &Cid) -> bool {
+        true
+    }
+}
+
+/// Does one of the things that make files come and go beneath others.
+fn tidy_up(store: &Store, what: u32) {
+    match what {
+        0 => {
+            // Every pack that nobody writes to is written anew.
+            let options = GcOptions { dry_run: false, live_share_min_percent: 101 };
+            let hold = store.hold().unwrap();
+            let report = store.gc(&hold, &mut All, options, &mut |_| {}).unwrap();
+            assert_eq!(report.damaged, []);
+        }
+        1 => {
+            store.index_packs(&mut |_| {}).unwrap();
+        }
+        _ => {
+            // Somebody else may be faster.
+            store.checkpoint(store.last_lsn().unwrap(), Bytes::new()).unwrap();
         }
     }
 }
@@ -187,6 +229,9 @@ fn a_process_that_is_killed_takes_nothing_with_it() {
         // Now and then so early that a worker is still opening the lake.
         said.wait(dice.below(16));
         let victim = dice.below(workers.len() as u64) as usize;
+        for worker in &mut workers {
+            assert_eq!(worker.0.try_wait().unwrap(), None, "a worker has ended by itself");
+        }
         workers[victim].0.kill().unwrap();
         workers[victim].0.wait().unwrap();
         said.catch_up();

@@ -87,6 +87,11 @@ impl Midx {
         &self.packs
     }
 
+    /// Returns the size of the file in bytes.
+    pub(super) fn file_bytes(&self) -> u64 {
+        self.entries_offset + self.entries * ENTRY_BYTES as u64
+    }
+
     /// Returns the number of entries.
     pub(super) fn entries(&self) -> u64 {
         self.entries

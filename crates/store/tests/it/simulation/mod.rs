@@ -88,6 +88,10 @@ fn recover(wreck: Wreck, cut: u64) -> Wreck {
         .and_then(|()| world.put(0, vec![sized(number, 400), sized(number, 2900)]))
         .and_then(|()| world.put(0, vec![sized(number, 100)]))
         .and_then(|()| world.commit(0, 2, true))
+        .and_then(|()| world.check(1))
+        .and_then(|()| world.index(1))
+        .and_then(|()| world.collect(0, number.into(), 40))
+        .and_then(|()| world.checkpoint(0))
         .and_then(|()| world.check(1));
     if let Err(error) = through {
         assert!(world.control.is_cut(), "after everybody has ended: {error:?}");
@@ -157,6 +161,9 @@ fn every_step(process: usize) -> Vec<Step> {
         Step::Commit { process, records: 2, is_careful: true },
         Step::Commit { process, records: 0, is_careful: false },
         Step::Check { process },
+        Step::Collect { process, seed: 1, percent: 60 },
+        Step::Checkpoint { process },
+        Step::Index { process },
         Step::Close { process },
     ]
 }

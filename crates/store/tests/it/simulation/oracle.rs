@@ -1,8 +1,8 @@
 //! What a lake promised, and what may be found in it.
 //!
 //! The records must be those that were settled, then attempts without an answer, each whole or
-//! not at all. Blocks of a commit that counts must be there; any other block is there and right,
-//! or absent.
+//! not at all. Blocks of a commit that counts must be there, until a collection is told that they
+//! are kept no longer; any other block is there and right, or absent.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,6 +23,10 @@ pub struct Oracle {
     is_after_cut: bool,
     /// Every block that was ever handed to the lake.
     known: BTreeMap<Cid, Block>,
+    /// The blocks that stand behind each payload, by its CID.
+    kept_by: BTreeMap<Cid, BTreeSet<Cid>>,
+    /// What the collections under way take for garbage.
+    collecting: Vec<BTreeSet<Cid>>,
     numbers: u32,
 }
 
@@ -50,6 +54,8 @@ impl Oracle {
     pub fn begin(&mut self, payloads: &[Payload], blocks: &[Block]) -> u32 {
         let number = self.number();
         let (payloads, blocks) = (payloads.to_vec(), blocks.to_vec());
+        let cids: BTreeSet<Cid> = blocks.iter().map(|block| *block.cid()).collect();
+        self.kept_by.extend(payloads.iter().map(|payload| (*cid_of(payload), cids.clone())));
         self.attempts.push(Attempt { number, payloads, blocks, is_running: true });
         number
     }
@@ -81,9 +87,48 @@ impl Oracle {
             let len = attempt.payloads.len();
             let is_there = len == 0 || self.settled.windows(len).any(|at| at == attempt.payloads);
             assert!(is_there, "an acknowledged commit is not in the log");
-            self.promise(&attempt.blocks);
+            // No record says that these are kept.
+            let is_garbage = |block: &Block| {
+                len == 0 && self.collecting.iter().any(|dead| dead.contains(block.cid()))
+            };
+            let blocks: Vec<Block> =
+                attempt.blocks.into_iter().filter(|block| !is_garbage(block)).collect();
+            self.promise(&blocks);
         }
         self.attempts.retain(|attempt| attempt.number != number && attempt.is_running);
+    }
+
+    /// Takes note of a collection under a hold that has seen the records `found`. Some of the blocks
+    /// that were put before are kept no longer from now on: returns these.
+    pub fn begin_collection(
+        &mut self,
+        found: &[Payload],
+        is_dead: impl FnMut(&Cid) -> bool,
+    ) -> BTreeSet<Cid> {
+        let mut cids: Vec<Cid> = self.known.keys().copied().collect();
+        let mut is_dead = is_dead;
+        cids.retain(|cid| is_dead(cid));
+        let dead: BTreeSet<Cid> = cids.into_iter().collect();
+        self.promised.retain(|cid, _| !dead.contains(cid));
+        // A commit that comes later keeps its blocks by records that the collection will see, or
+        // has seen that packs were retired.
+        for attempt in &mut self.attempts {
+            if attempt.payloads.iter().all(|payload| found.contains(payload)) {
+                attempt.blocks.retain(|block| !dead.contains(block.cid()));
+            }
+        }
+        self.collecting.push(dead.clone());
+        dead
+    }
+
+    /// Takes note that the collection that began last is over.
+    pub fn end_collection(&mut self) {
+        self.collecting.pop();
+    }
+
+    /// The blocks that a record keeps.
+    pub fn kept_by(&self, payload: &Payload) -> &BTreeSet<Cid> {
+        &self.kept_by[cid_of(payload)]
     }
 
     /// The promises after a power cut: what is found next is what there is.
@@ -161,5 +206,14 @@ impl Oracle {
     /// Blocks that may be there or not.
     pub fn unpromised(&self) -> impl Iterator<Item = &Block> {
         self.known.values().filter(|block| !self.promised.contains_key(block.cid()))
+    }
+}
+
+/// What tells a payload from all others.
+fn cid_of(payload: &Payload) -> &Cid {
+    match payload {
+        Payload::Delta { delta } => delta,
+        Payload::Pin { cid, .. } | Payload::Unpin { cid } => cid,
+        Payload::Expire { oldest, .. } => oldest,
     }
 }

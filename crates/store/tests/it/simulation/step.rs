@@ -14,6 +14,12 @@ pub enum Step {
     Read { process: usize },
     /// Reads everything and holds it against its checksums.
     Check { process: usize },
+    /// Collects garbage; so many percent of all blocks are kept no longer, as `seed` decides.
+    Collect { process: usize, seed: u64, percent: u64 },
+    /// Writes a checkpoint.
+    Checkpoint { process: usize },
+    /// Makes indexes of many packs.
+    Index { process: usize },
     /// Ends in order; the process begins anew with its next step.
     Close { process: usize },
     /// Ends as by `kill -9`.
@@ -41,6 +47,9 @@ impl Step {
             | Self::Commit { process, .. }
             | Self::Read { process }
             | Self::Check { process }
+            | Self::Collect { process, .. }
+            | Self::Checkpoint { process }
+            | Self::Index { process }
             | Self::Close { process }
             | Self::Die { process } => *process,
             Self::During { step, .. } | Self::Failing { step, .. } | Self::Dying { step, .. } => {
@@ -73,7 +82,8 @@ fn step(dice: &mut Dice, processes: usize) -> Step {
 }
 
 fn simple(dice: &mut Dice, process: usize) -> Step {
-    match dice.weighted(&[(40, 0), (40, 1), (6, 2), (4, 3), (5, 4), (5, 5)]) {
+    let kinds = [(40, 0), (40, 1), (6, 2), (4, 3), (5, 4), (9, 5), (6, 6), (6, 7), (5, 8)];
+    match dice.weighted(&kinds) {
         0 => {
             let blocks = (0..=dice.below(3)).map(|_| (dice.below(60) as u32, len(dice))).collect();
             Step::Put { process, blocks }
@@ -82,6 +92,12 @@ fn simple(dice: &mut Dice, process: usize) -> Step {
         2 => Step::Read { process },
         3 => Step::Check { process },
         4 => Step::Close { process },
+        5 => {
+            let percent = dice.weighted(&[(1, 0), (2, 30), (3, 60), (1, 100)]);
+            Step::Collect { process, seed: dice.next(), percent }
+        }
+        6 => Step::Checkpoint { process },
+        7 => Step::Index { process },
         _ => Step::Die { process },
     }
 }

@@ -1,14 +1,20 @@
 //! Processes on one lake, performing steps, and the oracle that watches them.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use cidlake_block::{Block, Cid};
 use cidlake_store::disk::MemDisk;
-use cidlake_store::{CommitError, Expect, FsckLevel, Hold, Options, Payload, Store, StoreError};
+use cidlake_store::{
+    CommitError, Expect, FsckLevel, GcOptions, Hold, Liveness, Lsn, Options, Payload, Record,
+    Store, StoreError,
+};
 
 use super::disk::{Control, SimDisk};
 use super::oracle::Oracle;
 use super::step::Step;
+use crate::dice::Dice;
 use crate::support::{block, options, root};
 
 /// A lake and those who use it.
@@ -84,6 +90,9 @@ impl World {
             Step::Commit { records, is_careful, .. } => self.commit(process, *records, *is_careful),
             Step::Read { .. } => self.read(process),
             Step::Check { .. } => self.check(process),
+            Step::Collect { seed, percent, .. } => self.collect(process, *seed, *percent),
+            Step::Checkpoint { .. } => self.checkpoint(process),
+            Step::Index { .. } => self.index(process),
             Step::Close { .. } => self.close(process),
             Step::Die { .. } => {
                 self.die(process);
@@ -178,7 +187,11 @@ impl World {
     /// The records as a process finds them; it never goes back in time.
     fn records(&self, process: usize, store: &Store) -> Result<Vec<Payload>, StoreError> {
         let at_least = locked(&self.oracle).settled_records();
-        let records = store.records_after(cidlake_store::Lsn(0))?;
+        let records = store.records_after(Lsn(0))?;
+        if let Some(base) = store.base() {
+            let covered = records.iter().filter(|record| record.lsn <= base.lsn).count();
+            assert_eq!(base.state, covered_state(covered), "a checkpoint is not what it covers");
+        }
         let found: Vec<Payload> = records.into_iter().map(|record| record.payload).collect();
         assert!(found.len() >= at_least, "settled records are not seen");
         locked(&self.oracle).explain(&found);
@@ -190,6 +203,8 @@ impl World {
 
     pub fn read(&self, process: usize) -> Result<(), StoreError> {
         let store = self.store(process)?;
+        // What was promised until now stays for as long as this lives.
+        let _hold = store.hold()?;
         let (promised, others): (Vec<Block>, Vec<Block>) = {
             let oracle = locked(&self.oracle);
             (oracle.promised().cloned().collect(), oracle.unpromised().cloned().collect())
@@ -218,6 +233,37 @@ impl World {
         Ok(())
     }
 
+    /// Collects what the oracle says is kept no longer, and what was never promised.
+    pub fn collect(&self, process: usize, seed: u64, percent: u64) -> Result<(), StoreError> {
+        let store = self.store(process)?;
+        let hold = store.hold()?;
+        let records = store.records_after(Lsn(0))?.into_iter();
+        let found: Vec<Payload> = records
+            .filter(|record| record.lsn <= hold.lsn())
+            .map(|record| record.payload)
+            .collect();
+        let mut dice = Dice::of(&[seed]);
+        let dead = locked(&self.oracle).begin_collection(&found, |_| dice.below(100) < percent);
+        let mut alive = Alive { oracle: &self.oracle, dead };
+        let options = GcOptions { live_share_min_percent: 60, ..GcOptions::default() };
+        let collected = store.gc(&hold, &mut alive, options, &mut |_| {});
+        locked(&self.oracle).end_collection();
+        assert_eq!(collected?.damaged, []);
+        Ok(())
+    }
+
+    /// Writes a checkpoint, whose state says how many records it covers.
+    pub fn checkpoint(&self, process: usize) -> Result<(), StoreError> {
+        let store = self.store(process)?;
+        let records = store.records_after(Lsn(0))?;
+        let last = records.last().map_or(Lsn(0), |record| record.lsn);
+        store.checkpoint(last, covered_state(records.len())).map(|_| ())
+    }
+
+    pub fn index(&self, process: usize) -> Result<(), StoreError> {
+        self.store(process)?.index_packs(&mut |_| {}).map(|_| ())
+    }
+
     fn close(&self, process: usize) -> Result<(), StoreError> {
         let closed = self.store(process)?.close();
         *locked(&self.processes[process]) = Process::default();
@@ -239,7 +285,7 @@ impl World {
     /// Takes note of what is found after a power cut.
     pub fn restart(&self, process: usize) -> Result<(), StoreError> {
         let store = self.store(process)?;
-        let records = store.records_after(cidlake_store::Lsn(0))?;
+        let records = store.records_after(Lsn(0))?;
         let found: Vec<Payload> = records.into_iter().map(|record| record.payload).collect();
         locked(&self.oracle).restart(&found);
         Ok(())
@@ -260,6 +306,35 @@ impl World {
         locked(&self.processes[process]).running = Some((inner, Arc::clone(&store)));
         Ok(store)
     }
+}
+
+/// What a collection takes for alive: all but what the oracle has given up and no record keeps
+/// that came since.
+struct Alive<'a> {
+    oracle: &'a Mutex<Oracle>,
+    dead: BTreeSet<Cid>,
+}
+
+impl Liveness for Alive<'_> {
+    type Error = StoreError;
+
+    fn update(&mut self, records: &[Record]) -> Result<(), StoreError> {
+        let oracle = locked(self.oracle);
+        for record in records {
+            let kept = oracle.kept_by(&record.payload);
+            self.dead.retain(|cid| !kept.contains(cid));
+        }
+        Ok(())
+    }
+
+    fn is_live(&self, cid: &Cid) -> bool {
+        !self.dead.contains(cid)
+    }
+}
+
+/// The state of a checkpoint that covers so many records.
+fn covered_state(records: usize) -> Bytes {
+    (records as u64).to_le_bytes().to_vec().into()
 }
 
 fn payload(number: u32) -> Payload {
