@@ -19,7 +19,7 @@ use cidlake_query::layout::{self, CutRule, RowGroup, RowsHash};
 use cidlake_store::Hold;
 
 use crate::clock::now_ms;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::history::{Found, parse_name};
 use crate::ingest::{self, Opened, Source};
 use crate::lake::{Draft, Inner, Lake, View};
@@ -85,6 +85,8 @@ impl Lake {
 struct Intent {
     name: Option<Name>,
     append: bool,
+    /// The schema, as its commit has it, of the version that the rows were made to fit.
+    onto: Option<Bytes>,
     metadata: BTreeMap<String, String>,
     message: Option<String>,
     schema: SchemaRef,
@@ -107,6 +109,7 @@ impl Inner {
         };
         // The key is read before any work is done, so that a missing home costs nothing.
         self.key()?;
+        let (onto, onto_bytes) = onto.unzip();
         let opened = ingest::open_all(request.sources, request.input_format, onto.as_ref())?;
         if let Some(onto) = &onto {
             check_append(onto, &opened.schema)?;
@@ -116,6 +119,7 @@ impl Inner {
             name,
             cut_columns,
             append: request.append,
+            onto: onto_bytes,
             metadata: request.metadata,
             message: request.message,
             schema: SchemaRef::clone(&opened.schema),
@@ -162,13 +166,14 @@ impl Inner {
         Ok((rule, names))
     }
 
-    fn head_schema(&self, name: &Name) -> Result<SchemaRef, Error> {
+    fn head_schema(&self, name: &Name) -> Result<(SchemaRef, Bytes), Error> {
         // Bound first: the view must be free again when the error looks for near names.
         let entry = self.refresh()?.catalog.get(name);
         let entry = entry.ok_or_else(|| {
             self.unknown(name).with_hint("leave --append out to create the dataset")
         })?;
-        Ok(layout::schema_from_bytes(&self.commit(&entry.commit)?.schema)?)
+        let schema = self.commit(&entry.commit)?.schema;
+        Ok((layout::schema_from_bytes(&schema)?, schema))
     }
 
     /// Cuts, encodes and puts all rows; returns the parts in row order and the bytes newly written.
@@ -270,6 +275,7 @@ impl Inner {
             Some(name) => self.head(view, name)?,
             None => None,
         };
+        check_head(intent, head.as_ref())?;
         let mut parts = match (&head, intent.append) {
             (Some(head), true) => self.parts(&head.commit)?,
             _ => Vec::new(),
@@ -399,6 +405,22 @@ fn encode_all(
     }
 }
 
+/// Refuses to append where the dataset is gone, or has other columns than when its rows were read:
+/// others may have changed it while they were encoded.
+fn check_head(intent: &Intent, head: Option<&Found>) -> Result<(), Error> {
+    let (Some(name), Some(onto)) = (&intent.name, &intent.onto) else { return Ok(()) };
+    match head {
+        None => Err(Error::not_found(format!("{name} was dropped before the rows were appended"))
+            .with_hint("leave --append out to create the dataset")),
+        Some(head) if head.commit.schema != *onto => Err(Error::new(
+            ErrorKind::Conflict,
+            format!("{name} got other columns before the rows were appended"),
+        )
+        .with_hint("append them again, to the columns that it has now")),
+        Some(_) => Ok(()),
+    }
+}
+
 /// Refuses rows that would change the schema of the dataset they are appended to.
 fn check_append(onto: &SchemaRef, joined: &SchemaRef) -> Result<(), Error> {
     for (have, got) in onto.fields().iter().zip(joined.fields()) {
@@ -484,4 +506,41 @@ fn describe(intent: &Intent, cid: Cid, commit: &Commit, parts: &[Part], unchange
 
 fn internal(error: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::internal("the commit could not be encoded").with_source(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use cidlake_query::arrow::datatypes::{DataType, Field, Schema};
+
+    use super::*;
+    use crate::samples::{grow, now, open};
+
+    #[test]
+    fn rows_are_appended_to_what_they_were_made_for_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let lake = open(folder.path());
+        grow(&lake, "t", 1..=2);
+        let inner = &lake.inner;
+        let name = parse_name("t").unwrap();
+        let schema = SchemaRef::new(Schema::new(vec![Field::new("n", DataType::Int64, true)]));
+        let append = |onto: &'static [u8]| {
+            let intent = Intent {
+                name: Some(name.clone()),
+                append: true,
+                onto: Some(Bytes::from_static(onto)),
+                metadata: BTreeMap::new(),
+                message: None,
+                schema: SchemaRef::clone(&schema),
+                cut_columns: Vec::new(),
+            };
+            inner.publish(&inner.hold().unwrap(), &intent, &[], 0)
+        };
+        // What the versions of these samples have for a schema.
+        assert!(append(b"none").is_ok());
+        let refused = append(b"none").err().unwrap();
+        assert_eq!(refused.kind(), ErrorKind::Conflict, "the append before changed it");
+        now(lake.drop_dataset("t")).unwrap();
+        let refused = append(b"none").err().unwrap();
+        assert_eq!(refused.kind(), ErrorKind::NotFound);
+    }
 }

@@ -6,7 +6,7 @@
 //!
 //! The hash of a value is folded over its words, beginning with a seed; that of a row over the
 //! hashes of its values, in the order of the columns. `fold(h, v)` is the 128-bit product of `h ^ v`
-//! and a constant, its upper half xored onto its lower. The words of a value:
+//! and a constant, its upper half xored onto its lower, plus the seed. The words of a value:
 //!
 //! | type | words |
 //! |---|---|

@@ -8,7 +8,7 @@
 //! an edit.
 
 use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::buffer::OffsetBuffer;
+use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::DataType;
 
 /// A page of text or bytes has at least so many bytes of values before encoding, but for the last:
@@ -53,8 +53,8 @@ impl Pages {
 /// Returns the row behind each page of `column`, whose values have these hashes.
 pub(super) fn page_ends(column: &ArrayRef, hashes: &[u64]) -> Vec<usize> {
     match column.data_type() {
-        DataType::Utf8 => text_ends(column.as_string::<i32>().offsets(), hashes),
-        DataType::Binary => text_ends(column.as_binary::<i32>().offsets(), hashes),
+        DataType::Utf8 => text_ends(column.as_string::<i32>().offsets(), column.nulls(), hashes),
+        DataType::Binary => text_ends(column.as_binary::<i32>().offsets(), column.nulls(), hashes),
         kind => {
             let width = kind.primitive_width().unwrap_or(8).clamp(4, 8) as u64;
             let sizes = std::iter::repeat_n(width, hashes.len());
@@ -63,8 +63,17 @@ pub(super) fn page_ends(column: &ArrayRef, hashes: &[u64]) -> Vec<usize> {
     }
 }
 
-fn text_ends(offsets: &OffsetBuffer<i32>, hashes: &[u64]) -> Vec<usize> {
-    let sizes = offsets.lengths().map(|len| LENGTH_BYTES + len as u64);
+/// What lies behind a null is no value, and counts nothing.
+fn text_ends(
+    offsets: &OffsetBuffer<i32>,
+    nulls: Option<&NullBuffer>,
+    hashes: &[u64],
+) -> Vec<usize> {
+    let nulls = nulls.filter(|nulls| nulls.null_count() > 0);
+    let sizes = offsets.lengths().enumerate().map(|(row, len)| {
+        let is_null = nulls.is_some_and(|nulls| nulls.is_null(row));
+        LENGTH_BYTES + if is_null { 0 } else { len as u64 }
+    });
     ends(Pages::new(TEXT_PAGE_BYTES_MIN), hashes, sizes)
 }
 

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use arrow::array::*;
+use arrow::buffer::{NullBuffer, OffsetBuffer, ScalarBuffer};
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
@@ -179,6 +180,26 @@ fn a_page_ends_where_its_values_say_wherever_it_began() {
     assert!(sizes.clone().take(all.len() - 2).all(|size| (65_536..=262_144).contains(&size)));
     let most = sizes.filter(|size| *size >= 262_144).count();
     assert!(most * 5 < all.len(), "{most} of {} pages are of the greatest size", all.len());
+}
+
+#[test]
+fn what_lies_behind_nulls_ends_no_page() {
+    let (mut offsets, mut hidden, mut clean) = (vec![0], String::new(), Vec::new());
+    for n in mixed(60_000) {
+        let text = format!("{n:x}");
+        let there = !n.is_multiple_of(3);
+        hidden.push_str(&text);
+        offsets.push(hidden.len() as i32);
+        clean.push(there.then_some(text));
+    }
+    let nulls = NullBuffer::from_iter(clean.iter().map(Option::is_some));
+    let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
+    let hidden = StringArray::new(offsets, hidden.into_bytes().into(), Some(nulls));
+    let clean = StringArray::from_iter(clean);
+    let cids = [hidden, clean].map(|array| {
+        encode_part(&whole(&batch_of(vec![("t", Arc::new(array))])), 1).unwrap().part.cid
+    });
+    assert_eq!(cids[0], cids[1]);
 }
 
 proptest! {
