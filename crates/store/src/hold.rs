@@ -54,7 +54,8 @@ pub(crate) struct Holds {
     folder: PathBuf,
     seed: [u8; 16],
     packs: Arc<PackSet>,
-    /// Held for moments, and for the writing of 12 bytes.
+    /// Held for moments, and for the writing of 12 bytes; what was announced of packs, and which
+    /// are known, may be locked inside.
     state: Mutex<State>,
 }
 
@@ -119,13 +120,11 @@ impl Hold {
 impl Drop for Held {
     fn drop(&mut self) {
         let has_put = !lock(&self.put).blocks.is_empty();
-        let oldest = {
-            let mut state = lock(&self.holds.state);
-            state.putting -= u64::from(has_put);
-            state.release(self.lsn);
-            state.oldest()
-        };
-        self.holds.packs.release_retired(oldest);
+        let mut state = lock(&self.holds.state);
+        state.putting -= u64::from(has_put);
+        state.release(self.lsn);
+        // Under the lock: a hold that is taken meanwhile may need what would be let go of.
+        self.holds.packs.release_retired(state.oldest());
     }
 }
 
