@@ -523,3 +523,27 @@ fn a_pack_that_is_damaged_after_it_was_measured_is_left() {
     let damage: Vec<_> = report.damaged.iter().map(|damage| (damage.kind, &damage.path)).collect();
     assert_eq!(damage, [(DamageKind::Pack, &path)]);
 }
+
+#[test]
+fn what_an_older_hold_keeps_is_written_anew_when_it_is_kept_under_another() {
+    let disk = MemDisk::new();
+    let store = open(&disk, 1);
+    let other = open(&disk, 2);
+    let blocks = [block(1, 400), block(2, 300)];
+    let writer = open(&disk, 3);
+    keep(&writer, &blocks);
+    commit(&writer, blocks.iter().map(unpin).collect());
+    writer.close().unwrap();
+    let older = hold(&store);
+    assert!(gc(&other).bytes_waiting > 0);
+    let newer = hold(&store);
+    let cids = [*blocks[0].cid(), *blocks[1].cid(), *block(3, 10).cid()];
+    assert_eq!(store.keep(&newer, &cids).unwrap(), cids[2..]);
+    drop(older);
+    gc(&other);
+    store.commit(&newer, blocks.iter().map(pin).collect(), Expect::Any).unwrap();
+    drop(newer);
+    gc(&other);
+    assert_here(&store, &blocks);
+    assert_here(&open(&disk, 4), &blocks);
+}

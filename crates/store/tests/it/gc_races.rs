@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use cidlake_block::{Block, Cid};
-use cidlake_store::disk::{Disk, DiskFile, FaultyDisk, MemDisk, OpenMode};
+use cidlake_store::disk::{Disk, DiskFile, MemDisk, OpenMode};
 use cidlake_store::{
     CommitError, Expect, FsckLevel, GcOptions, GcReport, Hold, Liveness, Record, Store, StoreError,
 };
@@ -590,58 +590,4 @@ fn a_mark_that_fails_ends_the_collection_before_anything_is_changed() {
     let refused = store.gc(&hold, &mut Failing, GcOptions::default(), &mut |_| {});
     assert!(matches!(refused, Err(StoreError::Closed)));
     assert_here(&open(&disk, 2), &[block(1, 100), block(2, 100)]);
-}
-
-#[test]
-fn what_an_older_hold_keeps_is_written_anew_when_it_is_kept_under_another() {
-    let disk = MemDisk::new();
-    let store = open(&disk, 1);
-    let other = open(&disk, 2);
-    let blocks = [block(1, 400), block(2, 300)];
-    let writer = open(&disk, 3);
-    keep(&writer, &blocks);
-    commit(&writer, blocks.iter().map(unpin).collect());
-    writer.close().unwrap();
-    let older = hold(&store);
-    assert!(gc(&other).bytes_waiting > 0);
-    let newer = hold(&store);
-    let cids = [*blocks[0].cid(), *blocks[1].cid(), *block(3, 10).cid()];
-    assert_eq!(store.keep(&newer, &cids).unwrap(), cids[2..]);
-    drop(older);
-    gc(&other);
-    store.commit(&newer, blocks.iter().map(pin).collect(), Expect::Any).unwrap();
-    drop(newer);
-    gc(&other);
-    assert_here(&store, &blocks);
-    assert_here(&open(&disk, 4), &blocks);
-}
-
-#[test]
-fn no_file_goes_for_a_retirement_that_a_power_cut_may_take() {
-    for syncs in 0..8 {
-        let disk = MemDisk::new();
-        let writer = open(&disk, 1);
-        keep(&writer, &[block(1, 400), block(2, 400)]);
-        commit(&writer, vec![unpin(&block(1, 400)), unpin(&block(2, 400))]);
-        writer.close().unwrap();
-        let store = open(&disk, 2);
-        let collector = disk.process();
-        let faulty = FaultyDisk::new(Arc::new(collector.clone()));
-        let faults = faulty.faults();
-        let failing = Store::open(Arc::new(faulty), root(), options(3)).unwrap();
-        faults.fail_sync_at(faults.syncs() + syncs);
-        let failed = try_gc(&failing, GcOptions::default()).is_err();
-        collector.kill();
-        // Something is being put, so that the collection commits nothing of its own at first.
-        let putting = hold(&store);
-        store.put(&putting, &[block(3, 100)]).unwrap();
-        gc(&store);
-        for seed in 0..8 {
-            let disk = disk.fork();
-            disk.crash(seed);
-            let after = open(&disk, 4);
-            let report = after.fsck(FsckLevel::Full, &mut |_| {}).unwrap();
-            assert_eq!(report.damage, [], "sync {syncs}, seed {seed}, failed: {failed}");
-        }
-    }
 }
