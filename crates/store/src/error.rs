@@ -54,6 +54,12 @@ pub enum StoreError {
         /// Where in the pack the damage begins, in bytes.
         offset: u64,
     },
+    /// A block that was put or kept under the hold of a commit is in no pack any more.
+    #[error("block {cid} was here when it was put, and is gone")]
+    Vanished {
+        /// The block, under a raw CID.
+        cid: Cid,
+    },
     /// The log is damaged before its end; nothing was changed.
     #[error("the log is damaged in {} at byte {offset}: {detail}", segment.display())]
     LogCorrupt {

@@ -8,7 +8,7 @@
 //! A hold also remembers what was put under it. A commit looks whether a pack was retired since,
 //! and brings blocks to safety that would be gone with it: see [`crate::commit`].
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -42,8 +42,10 @@ struct Held {
 /// What was put under a hold.
 #[derive(Debug, Default)]
 struct Put {
-    blocks: HashSet<Key>,
-    /// All of them were found in packs that count after this record's retirements.
+    /// Each with whether it is certain that it was here, or was written: of the others the put is
+    /// still to come, or has failed.
+    blocks: HashMap<Key, bool>,
+    /// All that were here were in packs that count after this record's retirements.
     checked: u64,
 }
 
@@ -54,7 +56,8 @@ pub(crate) struct Holds {
     folder: PathBuf,
     seed: [u8; 16],
     packs: Arc<PackSet>,
-    /// Held for moments, and for the writing of 12 bytes.
+    /// Held for moments, and for the writing of 12 bytes; what was announced of packs, and which
+    /// are known, may be locked inside.
     state: Mutex<State>,
 }
 
@@ -86,9 +89,22 @@ impl Hold {
     pub(crate) fn remember(&self, cids: impl Iterator<Item = Cid>) {
         let mut put = lock(&self.0.put);
         let was_empty = put.blocks.is_empty();
-        put.blocks.extend(cids.map(|cid| Key::of(&cid)));
+        for cid in cids {
+            put.blocks.entry(Key::of(&cid)).or_insert(false);
+        }
         if was_empty && !put.blocks.is_empty() {
             lock(&self.0.holds.state).putting += 1;
+        }
+    }
+
+    /// Takes note that remembered blocks were here, or were written: a commit fails from then on
+    /// where they are gone.
+    pub(crate) fn was_here<'a>(&self, cids: impl Iterator<Item = &'a Cid>) {
+        let mut put = lock(&self.0.put);
+        for cid in cids {
+            if let Some(was_here) = put.blocks.get_mut(&Key::of(cid)) {
+                *was_here = true;
+            }
         }
     }
 
@@ -97,11 +113,16 @@ impl Hold {
         lock(&self.0.put).checked < last_retired
     }
 
-    /// Returns the blocks that were put under this hold, under raw CIDs, always in the same order.
-    pub(crate) fn blocks(&self) -> Vec<Cid> {
-        let mut cids: Vec<Cid> = lock(&self.0.put).blocks.iter().filter_map(Key::to_cid).collect();
-        cids.sort_unstable();
-        cids
+    /// Returns the blocks that were put under this hold, under raw CIDs, always in the same order,
+    /// each with whether it must be here.
+    pub(crate) fn blocks(&self) -> Vec<(Cid, bool)> {
+        let put = lock(&self.0.put);
+        let blocks = put.blocks.iter();
+        let mut blocks: Vec<(Cid, bool)> =
+            blocks.filter_map(|(key, was_here)| Some((key.to_cid()?, *was_here))).collect();
+        drop(put);
+        blocks.sort_unstable();
+        blocks
     }
 
     /// Takes note that all blocks are in packs that count after the retirements of this record.
@@ -119,13 +140,11 @@ impl Hold {
 impl Drop for Held {
     fn drop(&mut self) {
         let has_put = !lock(&self.put).blocks.is_empty();
-        let oldest = {
-            let mut state = lock(&self.holds.state);
-            state.putting -= u64::from(has_put);
-            state.release(self.lsn);
-            state.oldest()
-        };
-        self.holds.packs.release_retired(oldest);
+        let mut state = lock(&self.holds.state);
+        state.putting -= u64::from(has_put);
+        state.release(self.lsn);
+        // Under the lock: a hold that is taken meanwhile may need what would be let go of.
+        self.holds.packs.release_retired(state.oldest());
     }
 }
 

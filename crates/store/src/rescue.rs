@@ -2,7 +2,9 @@
 //!
 //! A put that found a block in some pack wrote nothing. If that pack is retired before the commit
 //! that refers to the block, the block is copied out of it: the hold keeps its file there. The same
-//! goes for blocks that were written and never referred to before their pack was collected.
+//! goes for blocks that were written and never referred to before their pack was collected. A block
+//! that was here and is in no pack any more, kept or counted, fails the commit: that it is safe can
+//! only be said of what was found.
 
 use cidlake_block::{Block, Cid};
 
@@ -10,7 +12,7 @@ use crate::commit::Parts;
 use crate::error::StoreError;
 use crate::hold::Hold;
 use crate::locked::lock;
-use crate::pack::corrupt;
+use crate::pack::{PackSet, corrupt};
 
 /// How many bytes of blocks are held in memory before they are written.
 const BATCH_BYTES: usize = 4 << 20;
@@ -24,11 +26,15 @@ pub(crate) fn rescue(parts: &Parts<'_>, hold: &Hold) -> Result<(), StoreError> {
         return Ok(());
     }
     let mut batch = Batch::default();
-    for cid in hold.blocks() {
-        if parts.packs.find(&cid)?.is_none()
-            && let Some(block) = read_kept(parts, &cid)?
-        {
-            batch.push(parts, block)?;
+    for (cid, was_here) in hold.blocks() {
+        if parts.packs.find(&cid)?.is_some() {
+            continue;
+        }
+        match read_kept(parts.packs, &cid)? {
+            Some(block) => batch.push(parts, block)?,
+            // A commit that refers to it would be acknowledged without it.
+            None if was_here => return Err(StoreError::Vanished { cid }),
+            None => {}
         }
     }
     batch.write(parts)?;
@@ -36,12 +42,11 @@ pub(crate) fn rescue(parts: &Parts<'_>, hold: &Hold) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Reads a block from the retired packs that this process keeps. `None` when it is in none: then
-/// its put is still to come, or has failed.
-fn read_kept(parts: &Parts<'_>, cid: &Cid) -> Result<Option<Block>, StoreError> {
+/// Reads a block from the retired packs that this process keeps. `None` when it is in none.
+pub(crate) fn read_kept(packs: &PackSet, cid: &Cid) -> Result<Option<Block>, StoreError> {
     let mut failure = None;
-    for (pack, span) in parts.packs.find_kept(cid)? {
-        match parts.packs.read_stored(&pack, span) {
+    for (pack, span) in packs.find_kept(cid)? {
+        match packs.read_stored(&pack, span) {
             Ok(Some(block)) if block.cid().hash() == cid.hash() => return Ok(Some(block)),
             Ok(_) => failure = Some(corrupt(cid, pack.id, span.offset)),
             Err(error) => failure = Some(error),
@@ -78,3 +83,6 @@ impl Batch {
         writer.append(parts.packs, &blocks.iter().collect::<Vec<_>>(), &refresh)
     }
 }
+
+#[cfg(test)]
+mod tests;

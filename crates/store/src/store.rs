@@ -19,6 +19,7 @@ use crate::lease::NOTHING_HELD;
 use crate::locked::lock;
 use crate::log::{self, LogFolder, Lsn, Payload, Record, Tail, records_between};
 use crate::pack::{IndexProgress, IndexReport, PackSet, PackWriter};
+use crate::rescue::read_kept;
 use crate::settings;
 use crate::stats::StoreStats;
 
@@ -176,21 +177,41 @@ impl Store {
     }
 
     /// Remembers blocks that are here already as if they had been put under `hold`: a commit under
-    /// it finds them where it refers to them. Returns those that are not here.
+    /// it finds them where it refers to them. What is only in a retired pack, which another hold of
+    /// this process keeps, is written anew. Returns those that are not here.
     ///
     /// # Errors
-    /// As [`Self::has`].
+    /// As [`Self::has`], and as [`Self::put`] where one is written anew.
     pub fn keep(&self, hold: &Hold, cids: &[Cid]) -> Result<Vec<Cid>, StoreError> {
         self.check_open()?;
         self.check_hold(hold);
         hold.remember(cids.iter().filter(|cid| !is_inline(cid)).copied());
         let mut missing = Vec::new();
         for cid in cids {
-            if !self.has(cid)? {
+            if !is_inline(cid) && !self.counts(cid)? && !self.bring_back(hold, cid)? {
                 missing.push(*cid);
             }
         }
+        let is_missing: HashSet<&Cid> = missing.iter().collect();
+        hold.was_here(cids.iter().filter(|cid| !is_missing.contains(cid)));
         Ok(missing)
+    }
+
+    /// Returns whether a block is in a pack that counts.
+    fn counts(&self, cid: &Cid) -> Result<bool, StoreError> {
+        if self.packs.find(cid)?.is_some() {
+            return Ok(true);
+        }
+        self.refresh()?;
+        Ok(self.packs.find(cid)?.is_some())
+    }
+
+    /// Writes a block anew that is only in retired packs; returns whether it is in one. What keeps
+    /// their files may be an older hold than `hold`, and end before the commit.
+    fn bring_back(&self, hold: &Hold, cid: &Cid) -> Result<bool, StoreError> {
+        let Some(block) = read_kept(&self.packs, cid)? else { return Ok(false) };
+        self.put(hold, &[block])?;
+        Ok(true)
     }
 
     /// Returns whether a block is here, without reading it: for good only if it is kept alive, or
@@ -200,11 +221,10 @@ impl Store {
     /// When the log or a pack cannot be read.
     pub fn has(&self, cid: &Cid) -> Result<bool, StoreError> {
         self.check_open()?;
-        if is_inline(cid) || self.packs.find(cid)?.is_some() {
+        if is_inline(cid) || self.counts(cid)? {
             return Ok(true);
         }
-        self.refresh()?;
-        Ok(self.packs.find(cid)?.is_some() || !self.packs.find_kept(cid)?.is_empty())
+        Ok(!self.packs.find_kept(cid)?.is_empty())
     }
 
     /// Writes the blocks that are not here yet. This process sees them at once; they are durable,
@@ -257,6 +277,7 @@ impl Store {
             self.make_folders()?;
             writer.append(&self.packs, &new, &refresh)?;
         }
+        hold.was_here(blocks.iter().map(Block::cid));
         Ok(PutReport {
             new_blocks: new.len() as u64,
             new_bytes: new.iter().map(|block| block.len() as u64).sum(),

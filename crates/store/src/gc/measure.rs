@@ -118,9 +118,7 @@ impl Census {
         };
         let Contents { blocks, damaged_at } = parts.packs.contents(&pack)?;
         if let Some(offset) = damaged_at {
-            let detail = "the pack cannot be read in full and is left as it is".to_owned();
-            let (kind, path) = (DamageKind::Pack, parts.packs.path(pack.id));
-            self.damaged.push(Damage { kind, cid: None, path, offset, detail });
+            self.damaged.push(unreadable_pack(parts, pack.id, offset));
         }
         // What nobody has announced, and nobody who lives can refer to any more, is garbage.
         let may_go = match (is_own, is_announced, is_known) {
@@ -132,7 +130,8 @@ impl Census {
             may_go && damaged_at.is_none() && (is_own || try_lock(parts, pack.id)?.is_some());
         let bytes_live = live_bytes(&blocks, alive, |_| true);
         let bytes_total = if is_known { pack.end() } else { file_bytes.max(SECTIONS_OFFSET) };
-        let bytes_total = bytes_total - SECTIONS_OFFSET;
+        // Of a pack that is gone the log may say anything.
+        let bytes_total = bytes_total.saturating_sub(SECTIONS_OFFSET);
         let figures = Figures { is_free, bytes_live, bytes_total };
         let end = pack.end();
         self.packs.push(Measured { pack, figures, file_bytes, end, is_announced });
@@ -156,6 +155,12 @@ impl Census {
         }
         Ok(())
     }
+}
+
+/// What is said of a pack that cannot be read from `offset` on.
+pub(super) fn unreadable_pack(parts: &Parts<'_>, id: PackId, offset: u64) -> Damage {
+    let detail = "the pack cannot be read in full and is left as it is".to_owned();
+    Damage { kind: DamageKind::Pack, cid: None, path: parts.packs.path(id), offset, detail }
 }
 
 fn live_bytes<L: Liveness>(

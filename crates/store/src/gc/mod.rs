@@ -96,3 +96,6 @@ pub struct GcReport {
     /// Live blocks, and packs, that are damaged; the packs were left as they are.
     pub damaged: Vec<Damage>,
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,8 @@ use super::GcReport;
 use crate::commit::Parts;
 use crate::error::StoreError;
 use crate::hold::Hold;
+use crate::locked::lock;
+use crate::log::{self, LogLock};
 use crate::pack::PackId;
 
 /// Removes what may be removed and notes how much it was, and how much has to wait. `hold` is the
@@ -18,10 +20,14 @@ pub(super) fn remove_retired(
     dry_run: bool,
 ) -> Result<(), StoreError> {
     report.bytes_waiting = 0;
+    let files = parts.packs.retired_files()?;
+    if !dry_run && !files.is_empty() {
+        make_durable(parts)?;
+    }
     // The leases come after the record that retired the packs: see [`crate::hold`].
     let oldest = oldest(parts, hold, !dry_run)?;
     let mut has_removed = false;
-    for retired in parts.packs.retired_files()? {
+    for retired in files {
         let bytes = match parts.packs.file_bytes(retired.pack) {
             Err(error) if error.is_absence() => continue,
             bytes => bytes?,
@@ -55,6 +61,14 @@ pub(super) fn remove_indexes(
         return Ok(());
     }
     parts.packs.remove_indexes(&paths)
+}
+
+/// Makes the records durable that retired packs. Their writer may have ended before it synced them:
+/// a power cut would bring back packs whose files are gone.
+fn make_durable(parts: &Parts<'_>) -> Result<(), StoreError> {
+    let mut log_lock = LogLock::take(parts.folder)?;
+    parts.follow_locked(&log_lock)?;
+    log::mend(parts.folder, &mut log_lock, &mut lock(parts.tail))
 }
 
 /// Returns the oldest hold that is in force anywhere besides `hold`.

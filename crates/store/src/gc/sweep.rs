@@ -10,7 +10,7 @@ use std::collections::HashSet;
 
 use cidlake_block::{Block, Cid};
 
-use super::measure::{Measured, measure};
+use super::measure::{Measured, measure, unreadable_pack};
 use super::plan::{self, Limits};
 use super::remove::{oldest, remove_indexes, remove_retired};
 use super::{GcOptions, GcPhase, GcProgress, GcReport, Liveness};
@@ -54,6 +54,8 @@ struct Victim<'a> {
     _file: Option<Box<dyn DiskFile>>,
     /// Live blocks in it that cannot be read.
     unreadable: Vec<(Cid, Span)>,
+    /// Where it cannot be read since it was measured, if anywhere.
+    damaged_at: Option<u64>,
 }
 
 /// Collects the garbage of `store`.
@@ -71,7 +73,7 @@ pub(crate) fn collect<L: Liveness>(
     }
     sweep.mark(alive)?;
     parts.refresh()?;
-    parts.packs.load_all()?;
+    load_all(&parts)?;
     let census = measure(&parts, hold, alive, progress)?;
     let figures: Vec<_> = census.packs.iter().map(|pack| pack.figures).collect();
     let limits = Limits {
@@ -90,6 +92,13 @@ pub(crate) fn collect<L: Liveness>(
     sweep.add_what_would_be_removed(&parts, &census.packs)?;
     remove_indexes(&parts, &sweep.going, &mut sweep.report, options.dry_run)?;
     Ok(sweep.report)
+}
+
+/// Gets to know all packs in the folder.
+fn load_all(parts: &Parts<'_>) -> Result<(), StoreError> {
+    // A pack that the writer is beginning is in the folder before it is known.
+    let _no_new_pack = lock(parts.writer);
+    parts.packs.load_all()
 }
 
 /// Announces what this process wrote for nothing, which is garbage like any other from then on;
@@ -223,7 +232,12 @@ impl<'a> Sweep<'a> {
                 continue;
             }
             self.going.insert(measured.pack.id);
-            victims.push(Victim { measured, _file: file, unreadable: Vec::new() });
+            victims.push(Victim {
+                measured,
+                _file: file,
+                unreadable: Vec::new(),
+                damaged_at: None,
+            });
         }
         Ok(victims)
     }
@@ -247,7 +261,9 @@ impl<'a> Sweep<'a> {
         let mut batch = Batch::default();
         for victim in victims.iter_mut() {
             victim.unreadable.clear();
-            for (cid, span) in parts.packs.contents(&victim.measured.pack)?.blocks {
+            let contents = parts.packs.contents(&victim.measured.pack)?;
+            victim.damaged_at = contents.damaged_at;
+            for (cid, span) in contents.blocks {
                 if alive.is_live(&cid) && !self.is_safe(parts, &cid)? {
                     self.copy(parts, victim, (&cid, span), &mut batch)?;
                     self.report_copied(progress, self.report.bytes_copied);
@@ -298,7 +314,7 @@ impl<'a> Sweep<'a> {
             let key = Key::of(cid);
             !self.safe.contains(&key) && !self.copied.contains(&key)
         });
-        let damage: Vec<Damage> = lost
+        let mut damage: Vec<Damage> = lost
             .map(|(cid, span)| Damage {
                 kind: DamageKind::Block,
                 cid: Some(*cid),
@@ -307,6 +323,7 @@ impl<'a> Sweep<'a> {
                 detail: "the block does not match its CID; its pack is left as it is".to_owned(),
             })
             .collect();
+        damage.extend(victim.damaged_at.map(|offset| unreadable_pack(parts, id, offset)));
         let may_go = damage.is_empty();
         if !may_go {
             self.going.remove(&id);

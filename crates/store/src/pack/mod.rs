@@ -280,7 +280,8 @@ impl PackSet {
     /// Gets to know one pack.
     fn load(&self, id: PackId) -> Result<(), StoreError> {
         if let Some(index) = self.read_index(id)? {
-            self.add(Arc::new(Pack::new(id, &self.folder, index)));
+            // Where it is known by now it was found twice.
+            let _is_new = self.add(Arc::new(Pack::new(id, &self.folder, index)));
         }
         Ok(())
     }
@@ -299,10 +300,16 @@ impl PackSet {
         synced.map_err(|error| StoreError::change(&self.folder, "sync", error))
     }
 
-    fn add(&self, pack: Arc<Pack>) {
+    /// Adds a pack unless one of its name is known; returns whether it did.
+    fn add(&self, pack: Arc<Pack>) -> bool {
         let mut announced = lock(&self.announced);
+        let mut known = write(&self.known);
+        if known.all().iter().any(|other| other.id == pack.id) {
+            return false;
+        }
         announced.keep_if_retired(&pack);
-        write(&self.known).add(pack);
+        known.add(pack);
+        true
     }
 
     fn pack(&self, id: PackId) -> Option<Arc<Pack>> {
@@ -447,3 +454,6 @@ pub(crate) fn block_in_section(section: &Bytes, cid: &Cid, buffer_bytes: usize) 
 pub(crate) fn corrupt(cid: &Cid, pack: PackId, offset: u64) -> StoreError {
     StoreError::Corrupt { cid: *cid, pack: pack.file_name(), offset }
 }
+
+#[cfg(test)]
+mod tests;

@@ -357,7 +357,9 @@ impl PackWriter {
             packs.sync_names()?;
             let file = Arc::new(SyncedFile::new(file, &pack.path, 0));
             let pack = Arc::new(pack);
-            packs.add(Arc::clone(&pack));
+            if !packs.add(Arc::clone(&pack)) {
+                continue;
+            }
             return Ok(OwnPack { pack, file, announced: SECTIONS_OFFSET });
         }
     }

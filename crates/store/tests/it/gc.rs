@@ -486,3 +486,64 @@ fn leases_end_with_their_process_and_those_of_the_dead_are_removed() {
     let held = hold(&store);
     assert_eq!(other.leases_elsewhere().unwrap(), [(name, Some(held.lsn()))]);
 }
+
+#[test]
+fn a_pack_that_is_damaged_after_it_was_measured_is_left() {
+    let (disk, blocks) = lake(4, 700);
+    let store = open(&disk, 2);
+    // A pack that is sealed, and covered: then its own index is read when it is to go.
+    keep(&store, &[block(50, 3000), block(51, 10)]);
+    store.index_packs(&mut |_| {}).unwrap();
+    commit(&store, blocks[..3].iter().map(unpin).collect());
+    store.close().unwrap();
+    let store = open(&disk, 3);
+    assert!(store.stats().packs_covered > 0);
+    let holder = |data: &[u8]| {
+        let path = |name: &String| root().join("packs").join(name);
+        let has = |content: &[u8]| content.windows(data.len()).any(|window| window == data);
+        let names = pack_names(&disk).into_iter().filter(|name| name.ends_with(".car"));
+        names.map(|name| path(&name)).find(|path| has(&disk.content(path).unwrap())).unwrap()
+    };
+    let path = holder(blocks[3].data());
+    let (hold, mut hit) = (hold(&store), false);
+    let mut alive = Pinned::at(&store, &hold).unwrap();
+    let report = store.gc(&hold, &mut alive, GcOptions::default(), &mut |progress| {
+        let is_end = progress.bytes_done == progress.bytes_total;
+        if progress.phase == GcPhase::Measure && is_end && !hit {
+            hit = true;
+            let mut content = disk.content(&path).unwrap();
+            // The first section's length, and the end of the index.
+            content[77] ^= 0xff;
+            *content.last_mut().unwrap() ^= 1;
+            disk.set_content(&path, content).unwrap();
+        }
+    });
+    let report = report.unwrap();
+    assert!(hit && disk.content(&path).is_ok());
+    let damage: Vec<_> = report.damaged.iter().map(|damage| (damage.kind, &damage.path)).collect();
+    assert_eq!(damage, [(DamageKind::Pack, &path)]);
+}
+
+#[test]
+fn what_an_older_hold_keeps_is_written_anew_when_it_is_kept_under_another() {
+    let disk = MemDisk::new();
+    let store = open(&disk, 1);
+    let other = open(&disk, 2);
+    let blocks = [block(1, 400), block(2, 300)];
+    let writer = open(&disk, 3);
+    keep(&writer, &blocks);
+    commit(&writer, blocks.iter().map(unpin).collect());
+    writer.close().unwrap();
+    let older = hold(&store);
+    assert!(gc(&other).bytes_waiting > 0);
+    let newer = hold(&store);
+    let cids = [*blocks[0].cid(), *blocks[1].cid(), *block(3, 10).cid()];
+    assert_eq!(store.keep(&newer, &cids).unwrap(), cids[2..]);
+    drop(older);
+    gc(&other);
+    store.commit(&newer, blocks.iter().map(pin).collect(), Expect::Any).unwrap();
+    drop(newer);
+    gc(&other);
+    assert_here(&store, &blocks);
+    assert_here(&open(&disk, 4), &blocks);
+}

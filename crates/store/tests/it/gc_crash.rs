@@ -279,3 +279,33 @@ fn a_pack_that_a_checkpoint_forgets_does_not_come_back() {
         }
     }
 }
+
+#[test]
+fn no_file_goes_for_a_retirement_that_a_power_cut_may_take() {
+    for syncs in 0..8 {
+        let disk = MemDisk::new();
+        let writer = open(&disk, 1);
+        keep(&writer, &[block(1, 400), block(2, 400)]);
+        commit(&writer, vec![unpin(&block(1, 400)), unpin(&block(2, 400))]);
+        writer.close().unwrap();
+        let store = open(&disk, 2);
+        let collector = disk.process();
+        let faulty = FaultyDisk::new(Arc::new(collector.clone()));
+        let faults = faulty.faults();
+        let failing = Store::open(Arc::new(faulty), root(), options(3)).unwrap();
+        faults.fail_sync_at(faults.syncs() + syncs);
+        let failed = try_gc(&failing, GcOptions::default()).is_err();
+        collector.kill();
+        // Something is being put, so that the collection commits nothing of its own at first.
+        let putting = hold(&store);
+        store.put(&putting, &[block(3, 100)]).unwrap();
+        gc(&store);
+        for seed in 0..8 {
+            let disk = disk.fork();
+            disk.crash(seed);
+            let after = open(&disk, 4);
+            let report = after.fsck(FsckLevel::Full, &mut |_| {}).unwrap();
+            assert_eq!(report.damage, [], "sync {syncs}, seed {seed}, failed: {failed}");
+        }
+    }
+}
