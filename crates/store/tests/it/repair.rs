@@ -299,6 +299,21 @@ fn a_segment_that_is_named_too_far_ahead_is_not_filled_up_to() {
 }
 
 #[test]
+fn a_pack_that_a_process_holds_is_not_announced_further() {
+    let (disk, _) = lake();
+    let store = open(&disk, 2);
+    store.put(&hold(&store), &[block(500, 250)]).unwrap();
+    commit(&store, vec![delta(500)]);
+    store.put(&hold(&store), &[block(501, 250)]).unwrap();
+    let path = segments(&disk).remove(0);
+    let mut damaged = disk.content(&path).unwrap();
+    damaged[100] ^= 1;
+    disk.set_content(&path, damaged).unwrap();
+    assert_eq!(repaired(&disk).packs_announced, 0);
+    drop(store);
+}
+
+#[test]
 fn a_sound_lake_is_left_as_it_is() {
     let (disk, _) = lake();
     checkpoint(&open(&disk, 2)).unwrap();
