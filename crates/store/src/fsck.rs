@@ -133,7 +133,11 @@ pub(crate) fn check_packs(
     check_presence(folder, &ids, &told.extents, report);
     let mut sized = Vec::with_capacity(ids.len());
     for id in ids {
-        sized.push(PackSize::read(disk, folder, id)?);
+        match PackSize::read(disk, folder, id) {
+            // A collection removed it meanwhile.
+            Err(error) if error.is_absence() => {}
+            size => sized.push(size?),
+        }
     }
     let bytes_total = sized.iter().map(|size| size.bytes).sum();
     let mut bytes_before = 0;

@@ -79,7 +79,19 @@ pub fn repair(
     let mut report = RepairReport::default();
     let told = work.log(&mut report)?;
     work.checkpoints(&mut report);
-    work.packs(&told, &mut report, progress)?;
+    if let Err(error) = work.packs(&told, &mut report, progress) {
+        // What was lost with the log is said once: another repair finds the log whole.
+        if !report.log_rebuilt || options.dry_run {
+            return Err(error);
+        }
+        report.damage.push(Damage {
+            kind: DamageKind::Pack,
+            cid: None,
+            path: work.packs.to_owned(),
+            offset: 0,
+            detail: format!("the packs were not all checked, repair again: {error}"),
+        });
+    }
     Ok(report)
 }
 
@@ -125,7 +137,10 @@ impl Work<'_> {
         let packs = fsck::list_packs(self.disk(), self.packs)?.into_iter();
         for id in packs.filter(|id| !salvage.retired.contains(id)) {
             let known = salvage.extents.get(&id);
-            extents.extend(pack::recover_extent(self.disk(), self.packs, id, known)?);
+            match pack::recover_extent(self.disk(), self.packs, id, known) {
+                Err(error) if error.is_absence() => {}
+                found => extents.extend(found?),
+            }
         }
         Ok(extents)
     }
@@ -189,7 +204,11 @@ impl Work<'_> {
     }
 
     fn reindex(&self, extent: &Extent) -> Result<bool, StoreError> {
-        match pack::reindex(self.disk(), self.packs, extent, self.options.dry_run) {
+        let is_current = || {
+            let told = fsck::check_log(self.log_folder, &mut FsckReport::default())?;
+            Ok(told.extents.get(&extent.pack) == Some(extent))
+        };
+        match pack::reindex(self.disk(), self.packs, extent, self.options.dry_run, is_current) {
             Err(error) if error.is_absence() => Ok(false),
             done => done,
         }

@@ -347,6 +347,7 @@ pub(crate) fn records_between(
 ) -> Result<Vec<Record>, StoreError> {
     for _ in 1..LOOKS_MAX {
         match records_between_once(folder, after, last) {
+            Err(StoreError::LogCorrupt { .. }) => {}
             Err(error) if error.is_absence() => {}
             done => return done,
         }
@@ -359,11 +360,12 @@ fn records_between_once(
     after: Lsn,
     last: u64,
 ) -> Result<Vec<Record>, StoreError> {
+    let gone = |lsn: u64| corrupt(&folder.path, 0, format!("record {lsn} is gone"));
     let live = list_settled(folder)?.live;
     let begin = live
         .iter()
         .rposition(|segment| segment.first_lsn <= after.0 + 1)
-        .ok_or_else(|| corrupt(&folder.path, 0, format!("record {} is gone", after.0 + 1)))?;
+        .ok_or_else(|| gone(after.0 + 1))?;
     let mut records = Vec::new();
     let mut read = after.0;
     for name in live.get(begin..).unwrap_or_default() {
@@ -376,6 +378,10 @@ fn records_between_once(
             if record.lsn <= read {
                 continue;
             }
+            // A segment that ended early, by damage, does not end the log.
+            if record.lsn != read + 1 {
+                return Err(gone(read + 1));
+            }
             read = record.lsn;
             let (body, _) = record
                 .decode()
@@ -386,7 +392,7 @@ fn records_between_once(
         }
     }
     if read < last {
-        return Err(corrupt(&folder.path, 0, format!("record {} is gone", read + 1)));
+        return Err(gone(read + 1));
     }
     Ok(records)
 }

@@ -31,7 +31,8 @@ pub(super) fn replace(
     let (file, header) = open_segment(folder, old)?;
     let header = SegmentHeader::new(name, header.carried);
     let mut walk = Walk::new(folder, old, file.as_ref(), Position::begin(old, header));
-    let mut position = Position::begin(name, header);
+    // Where the segment has no records, the last one is still that of the segment before.
+    let mut position = Position { digest: tail.position.digest, ..Position::begin(name, header) };
     let mut records = Vec::new();
     while walk.position.offset < tail.position.offset {
         let Step::Record(record) = walk.next()? else {

@@ -11,13 +11,17 @@ use super::listing::list;
 use super::reader::Tail;
 use super::record::{Body, Extent, Found, HEADER_BYTES as RECORD_BYTES_MIN, RawRecord, Undecoded};
 use super::segment::{HEADER_BYTES, SegmentHeader, SegmentName};
-use super::{LogFolder, LogLock, Lsn, Retirement};
+use super::{LogFolder, LogLock, Lsn, Retirement, corrupt};
 use crate::disk::{OpenMode, Window, read_vec};
 use crate::error::StoreError;
 use crate::pack::PackId;
 
 /// The bytes that are read at a time.
 const READ_BYTES: usize = 64 << 10;
+
+/// The most records that are taken for lost before a segment, for which records without payload
+/// are written. It is more than a segment holds; a name that is further ahead is not believed.
+const GAP_MAX: u64 = 1 << 22;
 
 /// What stands at a multiple of this may be a record.
 const STEP_BYTES: u64 = super::record::ALIGN as u64;
@@ -107,7 +111,7 @@ pub(crate) fn salvage(folder: &LogFolder, _held: &LogLock) -> Result<Option<Salv
         if salvage.replaced.is_empty() && salvage.goes_on_in(&scan, next) {
             salvage.pass(&scan);
         } else {
-            salvage.take(scan, next);
+            salvage.take(folder, scan, next)?;
         }
     }
     if salvage.replaced.is_empty() {
@@ -146,16 +150,25 @@ impl Salvage {
     }
 
     /// Takes what is whole of a segment; `next` is the first record of the one after it.
-    fn take(&mut self, scan: Scan, next: Option<u64>) {
+    fn take(
+        &mut self,
+        folder: &LogFolder,
+        scan: Scan,
+        next: Option<u64>,
+    ) -> Result<(), StoreError> {
         let Scan { name, carried, spots, is_broken, is_torn, .. } = scan;
         self.replaced.push(name);
-        let end = spots.last().map_or(name.first_lsn, |spot| spot.lsn + 1);
+        let end = spots.last().map_or(name.first_lsn, |spot| spot.lsn.saturating_add(1));
         let is_short = next.is_some_and(|next| next > end);
         if carried.is_none() || is_broken || is_torn || is_short {
             self.damaged.push(name);
         }
         // What the name of a file says counts only if something within agrees.
         if carried.is_some() || !spots.is_empty() {
+            if name.first_lsn.saturating_sub(self.end) > GAP_MAX {
+                let detail = format!("the segment is too far ahead of record {}", self.end);
+                return Err(corrupt(&folder.segment_path(name), 0, detail));
+            }
             self.end = self.end.max(name.first_lsn.saturating_sub(1));
         }
         for spot in spots {
@@ -164,6 +177,7 @@ impl Salvage {
                 self.spots.push(spot);
             }
         }
+        Ok(())
     }
 
     /// Drops what may be there of a write that was torn, and a commit that is not whole, at the

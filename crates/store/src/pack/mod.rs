@@ -19,7 +19,7 @@ mod repair;
 mod retired;
 mod writer;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, RwLock};
@@ -151,7 +151,7 @@ pub(crate) struct PackSet {
 struct Announced {
     extents: HashMap<PackId, Extent>,
     /// Packs that have not been brought up to it yet.
-    behind: Vec<PackId>,
+    behind: BTreeSet<PackId>,
     /// Packs that no longer count, and the numbers of the records that said so.
     retired: HashMap<PackId, u64>,
     /// The greatest of these numbers.
@@ -197,7 +197,7 @@ impl PackSet {
             let known = announced.extents.entry(extent.pack).or_insert(*extent);
             if known.len <= extent.len {
                 *known = *extent;
-                announced.behind.push(extent.pack);
+                announced.behind.insert(extent.pack);
             }
         }
     }
@@ -227,7 +227,7 @@ impl PackSet {
             let mut announced = lock(&self.announced);
             // What was announced while this was read is still to be read.
             if announced.extents.get(&id).copied() == extent {
-                announced.behind.retain(|other| *other != id);
+                announced.behind.remove(&id);
             }
         }
     }

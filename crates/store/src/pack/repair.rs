@@ -14,11 +14,15 @@ use crate::log::Extent;
 
 /// Seals a pack anew, up to `extent`; returns false and changes nothing where its sections are not
 /// those that were committed, or where a process holds it. With `dry_run` it only says which.
+///
+/// `is_current` is asked once nobody else can write to the pack: its owner may have committed more
+/// since the log was read, and what stands behind `extent` is cut.
 pub(crate) fn reindex(
     disk: &dyn Disk,
     folder: &Path,
     extent: &Extent,
     dry_run: bool,
+    is_current: impl FnOnce() -> Result<bool, StoreError>,
 ) -> Result<bool, StoreError> {
     let path = folder.join(extent.pack.file_name());
     let refused = |error| StoreError::change(&path, "repair", error);
@@ -35,6 +39,9 @@ pub(crate) fn reindex(
     if dry_run {
         return Ok(true);
     }
+    if !is_current()? {
+        return Ok(false);
+    }
     let bytes = car::Index::build(index.entries()).to_bytes();
     let (index_len, index_crc) = (bytes.len() as u64, crc32c::crc32c(&bytes));
     let seal = Seal { data_end: extent.len, index_len, index_crc };
@@ -47,7 +54,8 @@ pub(crate) fn reindex(
 }
 
 /// Finds sections behind `known` that verify and makes sure of them; returns how far the pack is
-/// good then, if that is further.
+/// good then, if that is further. A pack that a process holds is left to it: what it wrote and did
+/// not commit may be in memory alone, also after a sync that failed.
 ///
 /// It is for a log that has lost records: what they said of packs was durable when they were
 /// written.
@@ -60,18 +68,15 @@ pub(crate) fn recover_extent(
     let path = folder.join(pack.file_name());
     let refused = |error| StoreError::change(&path, "repair", error);
     let file = disk.open(&path, OpenMode::Write).map_err(refused)?;
-    let is_held = !file.try_lock().map_err(refused)?;
+    if !file.try_lock().map_err(refused)? {
+        return Ok(None);
+    }
     let mut index = OpenIndex::default();
     if let Some(known) = known {
         (index.end, index.prefix_crc) = (known.len, known.prefix_crc);
     }
     let before = index.end;
-    if is_held {
-        // Its owner made durable what it committed, and may be writing behind it.
-        reader::verify(&mut index, file.as_ref()).map_err(refused)?;
-    } else {
-        reader::recover(&mut index, file.as_ref()).map_err(refused)?;
-    }
+    reader::recover(&mut index, file.as_ref()).map_err(refused)?;
     if index.end <= before {
         return Ok(None);
     }

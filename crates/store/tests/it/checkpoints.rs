@@ -68,6 +68,30 @@ fn a_store_opens_from_a_checkpoint_without_the_log_before_it() {
 }
 
 #[test]
+fn records_that_are_gone_before_a_checkpoint_are_never_left_out() {
+    let (disk, _) = lake();
+    let segments = named(&disk, ".wal");
+    for path in &segments[..segments.len() - 3] {
+        let removed = disk.fork();
+        removed.remove(path).unwrap();
+        let damaged = disk.fork();
+        let mut content = disk.content(path).unwrap();
+        let at = content.windows(4).rposition(|bytes| bytes == b"CDLR").unwrap();
+        content[at + 20] ^= 1;
+        damaged.set_content(path, content.clone()).unwrap();
+        let cut = disk.fork();
+        content.truncate(at);
+        cut.set_content(path, content).unwrap();
+        for disk in [removed, damaged, cut] {
+            let store = open(&disk, 2);
+            assert!(store.base().is_some());
+            let read = store.records_after(Lsn(0));
+            assert!(matches!(read, Err(StoreError::LogCorrupt { .. })), "{path:?}: {read:?}");
+        }
+    }
+}
+
+#[test]
 fn a_damaged_checkpoint_is_passed_over() {
     let (disk, mut promises) = lake();
     let path = named(&disk, ".checkpoint").remove(0);

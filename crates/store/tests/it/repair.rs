@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cidlake_block::Block;
-use cidlake_store::disk::{Disk, FaultyDisk, MemDisk};
+use cidlake_store::disk::{Disk, FaultyDisk, MemDisk, OpenMode};
 use cidlake_store::{
     DamageKind, FsckLevel, Lsn, Payload, Record, RepairOptions, RepairReport, StoreError, repair,
 };
@@ -278,6 +278,39 @@ fn a_repair_goes_on_with_what_others_left_dirty_or_torn() {
     torn.set_content(&last, content).unwrap();
     assert_eq!(lost(&repaired(&torn)), gone);
     check(&torn, &before[..before.len() - 2], &gone, &promises.blocks);
+}
+
+#[test]
+fn a_segment_that_is_named_too_far_ahead_is_not_filled_up_to() {
+    let (disk, _) = lake();
+    let (first, epoch) = (1_u64 << 60, 1_u64 << 20);
+    let mut header = b"CIDLWAL\x01\x01\0\0\0\0\0\0\0".to_vec();
+    header.extend_from_slice(&epoch.to_le_bytes());
+    header.extend_from_slice(&first.to_le_bytes());
+    header.extend_from_slice(&[0; 28]);
+    header.extend_from_slice(&crc32c::crc32c(&header).to_le_bytes());
+    let path = root().join("wal").join(format!("{first:020}-{epoch:08x}.wal"));
+    disk.open(&path, OpenMode::WriteOrCreate).unwrap();
+    disk.set_content(&path, header).unwrap();
+    let files = contents(&disk);
+    let refused = run(&disk, RepairOptions::default());
+    assert!(matches!(refused, Err(StoreError::LogCorrupt { segment, .. }) if segment == path));
+    assert_eq!(contents(&disk), files);
+}
+
+#[test]
+fn a_pack_that_a_process_holds_is_not_announced_further() {
+    let (disk, _) = lake();
+    let store = open(&disk, 2);
+    store.put(&hold(&store), &[block(500, 250)]).unwrap();
+    commit(&store, vec![delta(500)]);
+    store.put(&hold(&store), &[block(501, 250)]).unwrap();
+    let path = segments(&disk).remove(0);
+    let mut damaged = disk.content(&path).unwrap();
+    damaged[100] ^= 1;
+    disk.set_content(&path, damaged).unwrap();
+    assert_eq!(repaired(&disk).packs_announced, 0);
+    drop(store);
 }
 
 #[test]
