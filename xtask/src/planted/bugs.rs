@@ -219,7 +219,7 @@ pub(super) const BUGS: &[Bug] = &[
         bad: "    drop(file);",
     },
     Bug {
-        name: "the folders of a new lake are not made durable",
+        name: "a folder above a new lake counts as durable although its sync failed",
         file: "settings.rs",
         good: "            synced => synced.map_err(|error| StoreError::change(above, \"sync\", error))?,",
         bad: "            _unsynced => {}",

@@ -156,8 +156,11 @@ fn fail_everywhere(
         promises.check(&store);
         assert!(promises.store(&store, vec![block(900, 2500)], vec![delta(900)]));
         drop(store);
-        disk.crash(at);
-        promises.check(&open(&disk, 3));
+        for seed in 0..4 {
+            let disk = disk.fork();
+            disk.crash(seed * 1000 + at);
+            promises.clone().check(&open(&disk, 3));
+        }
         if is_through {
             return at;
         }
