@@ -94,6 +94,8 @@ struct Scope {
     roots: Vec<Cid>,
     commit: Option<Cid>,
     history: bool,
+    /// The oldest version that the dataset keeps, where it let older ones go.
+    oldest: Option<Cid>,
 }
 
 impl Inner {
@@ -105,12 +107,19 @@ impl Inner {
         progress: &Progress,
     ) -> Result<Exported, Error> {
         let scope = match target {
-            Target::Commit(found) => Scope {
-                roots: vec![found.commit.content, found.cid],
-                commit: Some(found.cid),
-                history,
-            },
-            Target::Content(cid) => Scope { roots: vec![*cid], commit: None, history },
+            Target::Commit(found) => {
+                let name = found.entry.as_ref().map(|entry| &entry.name);
+                let view = self.refresh()?;
+                Scope {
+                    roots: vec![found.commit.content, found.cid],
+                    commit: Some(found.cid),
+                    history,
+                    oldest: name.and_then(|name| view.expired.get(name).copied()),
+                }
+            }
+            Target::Content(cid) => {
+                Scope { roots: vec![*cid], commit: None, history, oldest: None }
+            }
         };
         let fail = |error| Error::io(out, "write", error);
         let folder = out.parent().filter(|parent| !parent.as_os_str().is_empty());
@@ -153,19 +162,33 @@ impl Inner {
             if !seen.insert(cid) {
                 continue;
             }
-            let block = match self.store.get(&cid)? {
-                Some(block) => block,
-                // An import brings a head without its history: what is not here cannot be written.
-                None if scope.history && matches!(Codec::of(&cid), Ok(Codec::DagCbor)) => continue,
-                None => self.block(&cid)?,
-            };
+            let block = self.block(&cid)?;
             write(&block)?;
             done += 1;
             progress(ProgressEvent { phase: "exporting", done, total: None, unit: Unit::Blocks });
-            let links = needed_links(&block, scope.history)?;
+            let links = needed_links(&block, false)?;
             waiting.extend(links.into_iter().rev());
+            if scope.history && scope.oldest != Some(cid) {
+                waiting.extend(self.parents_here(&block)?);
+            }
         }
         Ok(done)
+    }
+
+    /// Returns the versions before a commit that are here: an import brings a head without its
+    /// history, and collection takes what a dataset let go.
+    pub(crate) fn parents_here(&self, block: &Block) -> Result<Vec<Cid>, Error> {
+        let is_commit = matches!(Codec::of(block.cid()), Ok(Codec::DagCbor));
+        let Some(commit) = Commit::decode(block).ok().filter(|_| is_commit) else {
+            return Ok(Vec::new());
+        };
+        let mut here = Vec::new();
+        for parent in commit.parents {
+            if self.older_version(&parent)?.is_some() {
+                here.push(parent);
+            }
+        }
+        Ok(here)
     }
 
     fn import(

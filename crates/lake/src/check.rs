@@ -321,7 +321,6 @@ impl Inner {
         report: &mut FsckReport,
     ) {
         let mut waiting = vec![*root];
-        let mut optional = BTreeSet::new();
         while let Some(cid) = waiting.pop() {
             if !seen.insert(cid) {
                 continue;
@@ -346,19 +345,18 @@ impl Inner {
                     if ends_here {
                         seen.remove(&cid);
                     }
-                    // History that an import left behind is not damage.
-                    if let Some(commit) = commit.filter(|_| !ends_here) {
-                        optional.extend(commit.parents);
+                    // History that an import left behind, or that was let go, is not damage.
+                    if !ends_here {
+                        waiting.extend(self.parents_here(&block).unwrap_or_default());
                     }
-                    match needed_links(&block, !ends_here) {
+                    match needed_links(&block, false) {
                         Ok(links) => waiting.extend(links),
                         Err(error) => report.damage.push(missing(&error.to_string())),
                     }
                 }
-                Ok(None) if optional.contains(&cid) => {}
                 Ok(None) => report.damage.push(missing("the block is not in the lake")),
                 // Listed already by a full check, as the damaged block that it is.
-                Err(_) if report.full || optional.contains(&cid) => {}
+                Err(_) if report.full => {}
                 Err(error) => {
                     report.damage.push(Damage { what: "block", ..missing(&error.to_string()) })
                 }

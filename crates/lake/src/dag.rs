@@ -72,13 +72,16 @@ impl Lake {
         let file = self.inner.engine.single_file(&parts).await?;
         self.blocking(move |inner| {
             let put = inner.store.put(&hold, &file.blocks)?;
-            // A table of one part is that part, which its commit keeps.
-            let wanted = !file.blocks.is_empty();
             // The leaves were here before; nothing else need keep those of a version by its CID.
-            inner.keep_below(&hold, &file.root)?;
+            if let Some(gone) = inner.keep_below(&hold, &file.root)? {
+                return Err(Error::not_found(format!(
+                    "block {gone} of the table is not in this lake"
+                ))
+                .with_hint("a version that no dataset keeps may have been collected"));
+            }
             let ((), written) = inner.change(&hold, |view| {
                 let pins = vec![(file.root, None)];
-                let new = wanted && !view.pins.contains_key(&file.root);
+                let new = !view.pins.contains_key(&file.root);
                 Ok(((), new.then(|| Draft { pins, ..Draft::default() })))
             })?;
             let new_bytes = put.new_bytes + written;

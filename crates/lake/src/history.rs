@@ -138,6 +138,18 @@ impl Inner {
         Ok(Commit::decode(&block).ok())
     }
 
+    /// Reads a version that stands before another; `None` where it is not here any more. Collection
+    /// leaves packs alone that are mostly needed, so a commit may outlive the rows that it stood for.
+    pub(crate) fn older_version(&self, cid: &Cid) -> Result<Option<Commit>, Error> {
+        let Some(commit) = self.commit_if_any(cid)? else { return Ok(None) };
+        for needed in commit.parts.iter().map(|list| &list.cid).chain([&commit.content]) {
+            if !self.store.has(needed)? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(commit))
+    }
+
     /// Returns the newest known commit whose content is `content`.
     fn commit_of_content(&self, content: &Cid) -> Result<Option<(Cid, Commit)>, Error> {
         let mut view = self.refresh()?;
@@ -205,7 +217,7 @@ impl Inner {
                 return Err(expired(&entry.name, at, &cid));
             }
             // History may have been left behind: an import brings the head alone.
-            let Some(older) = self.commit_if_any(&parent)? else {
+            let Some(older) = self.older_version(&parent)? else {
                 return Err(no_version(&entry.name, at, steps)
                     .with_hint(format!("the history before {cid} is not in this lake")));
             };
@@ -220,7 +232,12 @@ impl Inner {
         let mut versions = Vec::new();
         let mut next = Some(*head);
         while let Some(cid) = next {
-            let Some(commit) = self.commit_if_any(&cid)? else { break };
+            let commit = if versions.is_empty() {
+                self.commit_if_any(&cid)?
+            } else {
+                self.older_version(&cid)?
+            };
+            let Some(commit) = commit else { break };
             versions.push(Version { cid, time_ms: commit.time_ms });
             let ends = oldest == Some(cid);
             next = commit.parents.first().copied().filter(|_| !ends);

@@ -157,16 +157,19 @@ impl Inner {
     }
 }
 
-/// Returns the one pin that is named `text` or is among `candidates`.
+/// Returns the one pin that is named `text`, or else one that is among `candidates`.
 fn pinned_as(view: &View, text: &str, candidates: &[Cid]) -> Result<Cid, Error> {
-    if let Some(cid) = candidates.iter().find(|cid| view.pins.contains_key(cid)) {
-        return Ok(*cid);
-    }
+    let meant = candidates.iter().find(|cid| view.pins.contains_key(cid)).copied();
     let named = view.pins.iter().filter(|(_, name)| name.as_deref() == Some(text));
     let named: Vec<Cid> = named.map(|(cid, _)| *cid).collect();
     match named.as_slice() {
-        [one] => Ok(*one),
-        [] => Err(not_pinned(view, text)),
+        [one] if meant.is_none_or(|meant| meant == *one) => Ok(*one),
+        [one] => Err(Error::usage(format!("a pin is named {text}, and another is what it means"))
+            .with_hint(format!(
+                "unpin one by its CID: {one} {}",
+                meant.map(|cid| cid.to_string()).unwrap_or_default()
+            ))),
+        [] => meant.ok_or_else(|| not_pinned(view, text)),
         several => {
             let cids: Vec<String> = several.iter().map(ToString::to_string).collect();
             Err(Error::usage(format!("{} pins are named {text}", several.len()))

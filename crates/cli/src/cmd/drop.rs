@@ -8,7 +8,8 @@ use crate::wire::DroppedWire;
 
 /// Free a dataset's name
 ///
-/// The rows stay in the lake and are still had by the CID of the commit, which is printed.
+/// The rows are had by the CID of the commit, which is printed, until `cidlake gc`; `cidlake pin`
+/// keeps them.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -27,6 +28,6 @@ pub(super) async fn run(context: &Context, args: &DropArgs) -> Result<(), Error>
     let wire = DroppedWire::from(&dropped);
     object(&output, &wire, std::slice::from_ref(&wire), || {
         let commit = fields([("commit", dropped.commit.to_string())]);
-        format!("{} is dropped; its rows are still had by CID\n{commit}", dropped.name)
+        format!("{} is dropped; its rows are had by CID until `cidlake gc`\n{commit}", dropped.name)
     })
 }

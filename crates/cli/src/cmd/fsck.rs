@@ -34,18 +34,20 @@ pub(crate) struct FsckArgs {
 
 pub(super) async fn run(context: &Context, args: &FsckArgs) -> Result<ExitCode, Error> {
     let output = context.output()?;
+    let mut repaired = None;
+    if args.repair {
+        let meter = context.meter("");
+        let done = Lake::repair(context.settings()?, meter.listener()).await?;
+        drop(meter);
+        // Said at once: what comes may fail, and no later repair can say it again.
+        say_repaired(context, &done);
+        repaired = Some(done);
+    }
     let meter = context.meter("");
-    let repaired = match args.repair {
-        true => Some(Lake::repair(context.settings()?, meter.listener()).await?),
-        false => None,
-    };
     let lake = context.open(Open::Existing).await?;
     let level = if args.full { FsckLevel::Full } else { FsckLevel::Quick };
     let report = lake.fsck(level, meter.listener()).await?;
     drop(meter);
-    if let Some(repaired) = &repaired {
-        say_repaired(context, repaired);
-    }
     let wire = FsckWire::new(&report, repaired.as_ref());
     object(&output, &wire, &wire.damage, || people(&report))?;
     if wire.success {
