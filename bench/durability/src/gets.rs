@@ -85,7 +85,7 @@ fn of_size(
     Ok(())
 }
 
-/// Fills the lake in `folder` with `count` blocks and returns the number of its packs.
+/// Fills the lake in `folder` with `count` blocks, indexes its packs, and returns their number.
 pub(crate) fn build(
     folder: &Path,
     seed: u64,
@@ -102,6 +102,7 @@ pub(crate) fn build(
         ours.put(&data.map(|data| Block::new(Codec::Raw, data)).collect::<Vec<_>>())?;
         rest -= batch;
     }
+    ours.index()?;
     ours.close()?;
     Ok(ours::files(folder, "packs", "car")?.len())
 }

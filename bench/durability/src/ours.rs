@@ -110,6 +110,12 @@ impl Ours {
         Ok(report.bytes_freed)
     }
 
+    /// Covers the packs by indexes over many, as the program does when it leaves a lake.
+    pub(crate) fn index(&self) -> Result<(), Failure> {
+        self.store.index_packs(&mut |_| {})?;
+        Ok(())
+    }
+
     /// Lets go of the lake.
     pub(crate) fn close(self) -> Result<(), Failure> {
         Ok(self.store.close()?)

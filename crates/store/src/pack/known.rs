@@ -14,10 +14,6 @@ use super::index::Span;
 use super::midx::{DamagedPage, Midx, UsualKey};
 use super::retired::Standing;
 
-/// Up to how many packs that are apart are asked before the multi-pack indexes: what was written
-/// last is asked for most, and asking few costs little.
-const APART_FIRST_MAX: usize = 2;
-
 /// A place of a block.
 pub(super) type Place = (Arc<Pack>, Span);
 
@@ -114,12 +110,12 @@ impl Known {
         self.apart.retain(|pack| stays(pack));
     }
 
-    /// Returns a place where the block is, in a pack that counts. An error is an index that turned out to be damaged.
+    /// Returns a place where the block is, in a pack that counts. An error is an index that turned
+    /// out to be damaged.
+    ///
+    /// Multi-pack indexes come first: they know most blocks, and one sealed pack by itself costs as
+    /// much to ask as all that they cover.
     pub(super) fn find(&self, cid: &Cid) -> Result<Option<Place>, Arc<Cover>> {
-        let asks_apart_first = self.apart.len() <= APART_FIRST_MAX;
-        if asks_apart_first && let Some(place) = self.find_apart(cid) {
-            return Ok(Some(place));
-        }
         if let Some(key) = UsualKey::of(cid) {
             for cover in &self.covers {
                 let mut last = None;
@@ -134,7 +130,7 @@ impl Known {
                 }
             }
         }
-        Ok(if asks_apart_first { None } else { self.find_apart(cid) })
+        Ok(self.find_apart(cid))
     }
 
     /// Returns a place in the pack that was met last of those that count.
