@@ -33,6 +33,8 @@ pub struct Maintained {
     pub checkpoint_lsn: u64,
     /// Whether that checkpoint is new.
     pub checkpoint_new: bool,
+    /// Whether none was written because other writers kept moving the log.
+    pub checkpoint_behind: bool,
     /// Indexes over many packs.
     pub indexes: u64,
     /// Packs that they cover.
@@ -47,7 +49,8 @@ impl Lake {
     /// Collects garbage if asked to, covers packs by indexes over many, and writes a checkpoint.
     ///
     /// # Errors
-    /// `Unavailable` when the disk refuses, `Corrupt` as of [`Self::gc`]; the lake is whole then.
+    /// `Unavailable` when the disk refuses; errors of [`Self::gc`] after everything else was done.
+    /// What was there before stays in either case.
     pub async fn maintain(
         &self,
         request: MaintainRequest,
@@ -60,7 +63,7 @@ impl Lake {
 impl Inner {
     fn maintain(&self, request: MaintainRequest, progress: &Progress) -> Result<Maintained, Error> {
         // First, so that indexes and the checkpoint speak of the packs that are left.
-        let gc = request.gc.then(|| self.gc(GcRequest { dry_run: false }, progress)).transpose()?;
+        let gc = request.gc.then(|| self.gc(GcRequest { dry_run: false }, progress));
         let indexed = self.store.index_packs(&mut |at| {
             progress(ProgressEvent {
                 phase: "indexing",
@@ -70,11 +73,13 @@ impl Inner {
             });
         })?;
         let before = self.store.stats().checkpoint_lsn;
-        self.checkpoint()?;
+        let checkpointed = self.checkpoint()?;
         let checkpoint_lsn = self.store.stats().checkpoint_lsn;
+        let gc = gc.transpose().map_err(gc_failed)?;
         Ok(Maintained {
             checkpoint_lsn: checkpoint_lsn.0,
             checkpoint_new: checkpoint_lsn > before,
+            checkpoint_behind: matches!(checkpointed, Checkpointed::Behind { .. }),
             indexes: indexed.indexes,
             packs_indexed: indexed.packs,
             packs_added: indexed.packs_added,
@@ -94,31 +99,46 @@ impl Inner {
         }
     }
 
-    /// Writes a checkpoint of the newest view; says whether one was written. Where other writers
-    /// keep moving the log there is none this time, and nothing is lost by that.
-    fn checkpoint(&self) -> Result<bool, Error> {
+    /// Writes a checkpoint of the newest view; says what became of it. Where other writers keep
+    /// moving the log there is none this time, and nothing is lost by that.
+    fn checkpoint(&self) -> Result<Checkpointed, Error> {
+        let mut outcome = Checkpointed::Needless;
         for _ in 0..CHECKPOINTS_MAX {
             let (last, state) = {
                 let view = self.refresh()?;
                 (view.last, state::encode(&view)?)
             };
-            match self.store.checkpoint(last, state)? {
-                Checkpointed::Made { .. } => return Ok(true),
-                Checkpointed::Needless => return Ok(false),
-                Checkpointed::Behind { .. } => {}
+            outcome = self.store.checkpoint(last, state)?;
+            if !matches!(outcome, Checkpointed::Behind { .. }) {
+                break;
             }
         }
-        Ok(false)
+        Ok(outcome)
     }
+}
+
+/// Says of a collection that failed that all else was done.
+fn gc_failed(error: Error) -> Error {
+    let rest = "everything else was done; `cidlake maintain --no-gc` leaves the garbage alone";
+    let hint = match error.hint() {
+        Some(hint) => format!("{hint}; {rest}"),
+        None => rest.to_owned(),
+    };
+    error.with_hint(hint)
 }
 
 #[cfg(test)]
 mod tests {
     use std::path::Path;
 
+    use cidlake_store::Checkpointed;
+
+    use super::MaintainRequest;
+    use crate::ErrorKind;
     use crate::expire::Keep;
     use crate::lake::{Lake, View};
-    use crate::samples::{Version, grow, now, open};
+    use crate::progress::no_progress;
+    use crate::samples::{Version, grow, now, open, set};
 
     /// What a view says, so that two of them can be compared.
     fn said(lake: &Lake) -> String {
@@ -141,7 +161,7 @@ mod tests {
     fn a_view_from_a_checkpoint_is_the_one_from_the_log() {
         let folder = tempfile::tempdir().unwrap();
         let (lake, versions) = lake(folder.path());
-        assert!(lake.inner.checkpoint().unwrap());
+        assert!(matches!(lake.inner.checkpoint().unwrap(), Checkpointed::Made { .. }));
         let before = said(&lake);
         let opened = open(folder.path());
         assert!(opened.inner.store.base().is_some());
@@ -166,6 +186,21 @@ mod tests {
         let opened = open(folder.path());
         assert!(opened.inner.store.base().is_some());
         assert_eq!(said(&opened), said(&lake));
+    }
+
+    #[test]
+    fn a_collection_that_fails_leaves_the_rest_done() {
+        let folder = tempfile::tempdir().unwrap();
+        let (lake, _) = lake(folder.path());
+        // A head whose blocks are missing cannot be followed.
+        let whole = Version::new(21, &[]);
+        let absent = Version::new(22, &[]);
+        set(&lake, "v", &Version { leaf: whole.leaf, list: whole.list, commit: absent.commit });
+        let done = now(lake.maintain(MaintainRequest { gc: true }, no_progress()));
+        let error = done.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt);
+        assert!(error.hint().unwrap().contains("--no-gc"), "{error}");
+        assert!(open(folder.path()).inner.store.base().is_some());
     }
 
     #[test]

@@ -37,10 +37,15 @@ pub(super) async fn run(context: &Context, args: &MaintainArgs) -> Result<ExitCo
 }
 
 fn people(maintained: &Maintained) -> String {
-    let made = if maintained.checkpoint_new { "new" } else { "there already" };
-    let checkpoint = match maintained.checkpoint_lsn {
-        0 => "none".to_owned(),
-        lsn => format!("at record {lsn}, {made}"),
+    let made = match (maintained.checkpoint_new, maintained.checkpoint_behind) {
+        (true, _) => "new",
+        (false, true) => "no newer one: other writers kept moving the log",
+        (false, false) => "there already",
+    };
+    let checkpoint = match (maintained.checkpoint_lsn, maintained.checkpoint_behind) {
+        (0, true) => "none: other writers kept moving the log".to_owned(),
+        (0, false) => "none: the log is empty".to_owned(),
+        (lsn, _) => format!("at record {lsn}, {made}"),
     };
     let indexes = format!(
         "{} over {}, {} of them new",
