@@ -64,7 +64,8 @@ impl RepairReport {
 /// # Errors
 /// `NotALake`, `NewerFormat`, `UnknownRecord` and `UnknownFlags` when it is not for this program to
 /// repair; `ReadOnly`, `NoSpace` or `Io` when the disk refuses, after which a repair can be run
-/// again. Damage that stays is in the report.
+/// again. Damage that stays is in the report, and so is a failure to read packs once the log was
+/// rebuilt: what was lost of it is not told a second time.
 pub fn repair(
     disk: &Arc<dyn Disk>,
     root: &Path,

@@ -3,7 +3,8 @@
 //!
 //! Every column is written on its own, so that columns can be encoded side by side and pages are
 //! cut afresh in each: a page ends where the values say so, and depends on nothing before its
-//! column chunk. Every option that shapes bytes is pinned here.
+//! column chunk. Flat columns are written by [`super::flat`]; every option of the Parquet crate's
+//! writer, which writes all others, is pinned here.
 
 use std::sync::Arc;
 
