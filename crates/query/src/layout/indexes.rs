@@ -125,7 +125,8 @@ fn take_varint(stream: &[u8]) -> Option<(u64, &[u8])> {
     None
 }
 
-fn put_varint(mut value: u64, out: &mut Vec<u8>) {
+/// Appends a number in groups of seven bits, lowest first.
+pub(super) fn put_varint(mut value: u64, out: &mut Vec<u8>) {
     while value >= 0x80 {
         out.push((value & 0x7f) as u8 | 0x80);
         value >>= 7;

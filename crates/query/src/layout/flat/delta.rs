@@ -3,7 +3,8 @@
 //!
 //! Source: Apache Parquet format, Encodings, "Delta Encoding (DELTA_BINARY_PACKED = 5)".
 
-use super::hybrid::{put_bits, put_varint};
+use super::super::indexes::put_varint;
+use super::hybrid::put_bits;
 
 /// Differences in a block.
 const BLOCK: usize = 128;

@@ -2,6 +2,8 @@
 //!
 //! Source: Apache Parquet format, Encodings, "RLE/Bit-Packing Hybrid (RLE = 3)".
 
+use super::super::indexes::put_varint;
+
 /// Values are packed in groups of so many, and a run has at least as many.
 const GROUP: usize = 8;
 /// Groups in one packed run: as many as a header of one byte can say.
@@ -59,13 +61,4 @@ pub(super) fn put_bits(
         }
     }
     out.extend(bits.to_le_bytes().iter().take(filled.div_ceil(8) as usize));
-}
-
-/// Appends a number in groups of seven bits, lowest first.
-pub(super) fn put_varint(mut value: u64, out: &mut Vec<u8>) {
-    while value >= 0x80 {
-        out.push((value & 0x7f) as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
 }
