@@ -1,9 +1,12 @@
 //! The catalog: what a set of deltas amounts to.
 //!
-//! A name maps to dots. A `Set` adds its delta's CID as a dot and supersedes the dots that its
+//! A name maps to dots, and so does a tag of a name. A `Set` adds its delta's CID as a dot and supersedes the dots that its
 //! author saw; an `Unset` only supersedes. What is live is every dot that was set and that no
 //! delta supersedes, which depends on the set of deltas and on nothing else. Two live dots of one
 //! name are a conflict: a value like any other, which the next change of that name settles.
+//!
+//! A tag may outlive its name: where one replica sets it while another frees the name, neither is
+//! lost. It then is a tag of whatever gets the name next.
 //!
 //! Signatures are not checked here, nor are blocks fetched: callers verify deltas of others before
 //! they apply them, and bring missing parents.
@@ -18,6 +21,7 @@ use crate::delta::{Change, Delta, SignedDelta};
 use crate::key::KeyId;
 use crate::limits::{OVER_MAX, PARENTS_MAX};
 use crate::name::Name;
+use crate::tag::{Label, Tag};
 
 mod merge;
 mod state;
@@ -31,12 +35,12 @@ pub struct Catalog {
     applied: BTreeMap<Cid, Hlc>,
     /// The applied deltas that are no applied delta's parent.
     heads: BTreeSet<Cid>,
-    /// The live dots of every name; never an empty map inside.
-    live: BTreeMap<Name, BTreeMap<Cid, Value>>,
-    /// Names whose dot was superseded before the delta behind it was applied; never an applied
+    /// The live dots of every name and tag; never an empty map inside.
+    live: BTreeMap<Label, BTreeMap<Cid, Value>>,
+    /// What has a dot that was superseded before the delta behind it was applied; never an applied
     /// one. Honest authors supersede only what they have seen, so this is usually empty, but
     /// without it a delta that does otherwise would make replicas differ.
-    foreseen: BTreeMap<Cid, BTreeSet<Name>>,
+    foreseen: BTreeMap<Cid, BTreeSet<Label>>,
     /// The latest clock of any applied delta.
     latest: Hlc,
 }
@@ -71,11 +75,13 @@ pub enum ApplyError {
     },
 }
 
-/// What a name means now.
+/// What a name or a tag means now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// The name.
     pub name: Name,
+    /// The tag; `None` where it is the name itself that means this.
+    pub tag: Option<Tag>,
     /// The commit that it means: of concurrent values the latest, by clock, then key, then dot.
     pub commit: Cid,
     /// The delta that set it.
@@ -122,12 +128,13 @@ impl Catalog {
         }
         let foreseen = self.foreseen.remove(&cid).unwrap_or_default();
         for change in &delta.changes {
-            self.supersede(change.name(), change.over());
-            if let Change::Set { name, commit, .. } = change
-                && !foreseen.contains(name)
+            let label = change.label();
+            self.supersede(&label, change.over());
+            if let Change::Set { commit, .. } = change
+                && !foreseen.contains(&label)
             {
                 let value = Value { commit: *commit, clock: delta.clock, key: delta.key };
-                self.live.entry(name.clone()).or_default().insert(cid, value);
+                self.live.entry(label).or_default().insert(cid, value);
             }
         }
         for parent in &delta.parents {
@@ -160,7 +167,7 @@ impl Catalog {
         self.heads.iter().copied().collect()
     }
 
-    /// Drafts the next delta: on top of all heads, later than every clock seen, changes by name.
+    /// Drafts the next delta: on top of all heads, later than every clock seen, changes in order.
     ///
     /// Clocks too far ahead of `now_ms` are not followed (see [`Hlc::is_followed_at`]). Of more
     /// than [`PARENTS_MAX`] heads the first are joined, and the next delta joins the rest.
@@ -171,7 +178,7 @@ impl Catalog {
             over.sort_unstable();
             over.dedup();
         }
-        changes.sort_by(|one, other| one.name().cmp(other.name()));
+        changes.sort_by(|one, other| one.order().cmp(&other.order()));
         Delta {
             parents: self.heads.iter().take(PARENTS_MAX).copied().collect(),
             clock: self.latest_followed(now_ms).tick(now_ms),
@@ -186,7 +193,14 @@ impl Catalog {
     /// as conflicts until the next change.
     #[must_use]
     pub fn set(&self, name: &Name, commit: Cid) -> Change {
-        Change::Set { name: name.clone(), commit, over: self.dots(name) }
+        self.set_label(Label { name: name.clone(), tag: None }, commit)
+    }
+
+    /// Returns the change that makes `tag` of `name` mean `commit`, as [`Self::set`] does of a
+    /// name.
+    #[must_use]
+    pub fn tag(&self, name: &Name, tag: &Tag, commit: Cid) -> Change {
+        self.set_label(Label { name: name.clone(), tag: Some(tag.clone()) }, commit)
     }
 
     /// Returns the change that frees `name`, or `None` where it is free.
@@ -194,20 +208,68 @@ impl Catalog {
     /// Like [`Self::set`], it ends at most [`OVER_MAX`] concurrent values at a time.
     #[must_use]
     pub fn unset(&self, name: &Name) -> Option<Change> {
-        let over = self.dots(name);
-        (!over.is_empty()).then(|| Change::Unset { name: name.clone(), over })
+        self.unset_label(Label { name: name.clone(), tag: None })
+    }
+
+    /// Returns the change that ends `tag` of `name`, or `None` where there is none.
+    #[must_use]
+    pub fn untag(&self, name: &Name, tag: &Tag) -> Option<Change> {
+        self.unset_label(Label { name: name.clone(), tag: Some(tag.clone()) })
+    }
+
+    /// Returns the changes that free `name` and end all its tags; none where it is free and has
+    /// none.
+    #[must_use]
+    pub fn unset_with_tags(&self, name: &Name) -> Vec<Change> {
+        let labels: Vec<Label> = self.of_name(name).map(|(label, _)| label.clone()).collect();
+        labels.into_iter().filter_map(|label| self.unset_label(label)).collect()
+    }
+
+    /// Returns the changes that give `to` what `from` means, with all its tags, and free `from`;
+    /// none where `from` is free. Whatever `to` and the same tags of it meant is superseded.
+    #[must_use]
+    pub fn rename_with_tags(&self, from: &Name, to: &Name) -> Vec<Change> {
+        let Some(head) = self.get(from).filter(|_| from != to) else { return Vec::new() };
+        let mut changes = self.unset_with_tags(from);
+        changes.push(self.set(to, head.commit));
+        for entry in self.tags(from) {
+            let label = Label { name: to.clone(), tag: entry.tag };
+            changes.push(self.set_label(label, entry.commit));
+        }
+        changes
     }
 
     /// Returns what `name` means, or `None` where it is free.
     #[must_use]
     pub fn get(&self, name: &Name) -> Option<Entry> {
-        self.live.get(name).and_then(|dots| entry(name, dots))
+        self.get_label(Label { name: name.clone(), tag: None })
+    }
+
+    /// Returns what `tag` of `name` means, or `None` where there is none.
+    #[must_use]
+    pub fn get_tag(&self, name: &Name, tag: &Tag) -> Option<Entry> {
+        self.get_label(Label { name: name.clone(), tag: Some(tag.clone()) })
     }
 
     /// Returns what every name means, by namespace, then table.
     #[must_use]
     pub fn datasets(&self) -> Vec<Entry> {
-        self.live.iter().filter_map(|(name, dots)| entry(name, dots)).collect()
+        let names = self.live.iter().filter(|(label, _)| label.tag.is_none());
+        names.filter_map(|(label, dots)| entry(label, dots)).collect()
+    }
+
+    /// Returns what every tag of `name` means, by tag; also where the name itself is free.
+    #[must_use]
+    pub fn tags(&self, name: &Name) -> Vec<Entry> {
+        let tags = self.of_name(name).filter(|(label, _)| label.tag.is_some());
+        tags.filter_map(|(label, dots)| entry(label, dots)).collect()
+    }
+
+    /// Returns what every tag of every name means, by name, then tag.
+    #[must_use]
+    pub fn all_tags(&self) -> Vec<Entry> {
+        let tags = self.live.iter().filter(|(label, _)| label.tag.is_some());
+        tags.filter_map(|(label, dots)| entry(label, dots)).collect()
     }
 
     /// Returns a digest that is equal exactly where two catalogs have the same heads and the same
@@ -222,39 +284,64 @@ impl Catalog {
             put(&mut bytes, &head.to_bytes());
         }
         put_count(&mut bytes, self.live.len());
-        for (name, dots) in &self.live {
-            put(&mut bytes, name.full().as_bytes());
+        for (label, dots) in &self.live {
+            put_label(&mut bytes, label);
             put_count(&mut bytes, dots.len());
             for (dot, value) in dots {
                 put(&mut bytes, &dot.to_bytes());
                 put(&mut bytes, &value.commit.to_bytes());
             }
         }
-        for (dot, names) in &self.foreseen {
+        for (dot, labels) in &self.foreseen {
             put(&mut bytes, &dot.to_bytes());
-            put_count(&mut bytes, names.len());
-            names.iter().for_each(|name| put(&mut bytes, name.full().as_bytes()));
+            put_count(&mut bytes, labels.len());
+            labels.iter().for_each(|label| put_label(&mut bytes, label));
         }
         cid_of(Codec::Raw, &bytes)
     }
 
-    /// Returns the first dots that `name` has.
-    fn dots(&self, name: &Name) -> Vec<Cid> {
-        let dots = self.live.get(name).into_iter().flat_map(BTreeMap::keys);
+    /// Returns the live dots of `name` itself, then those of its tags.
+    fn of_name(&self, name: &Name) -> impl Iterator<Item = (&Label, &BTreeMap<Cid, Value>)> {
+        let first = Label { name: name.clone(), tag: None };
+        let from_there = self.live.range(first..);
+        from_there.take_while({
+            let name = name.clone();
+            move |(label, _)| label.name == name
+        })
+    }
+
+    fn set_label(&self, label: Label, commit: Cid) -> Change {
+        let over = self.dots(&label);
+        Change::Set { name: label.name, tag: label.tag, commit, over }
+    }
+
+    fn unset_label(&self, label: Label) -> Option<Change> {
+        let over = self.dots(&label);
+        let Label { name, tag } = label;
+        (!over.is_empty()).then_some(Change::Unset { name, tag, over })
+    }
+
+    fn get_label(&self, label: Label) -> Option<Entry> {
+        self.live.get(&label).and_then(|dots| entry(&label, dots))
+    }
+
+    /// Returns the first dots that a label has.
+    fn dots(&self, label: &Label) -> Vec<Cid> {
+        let dots = self.live.get(label).into_iter().flat_map(BTreeMap::keys);
         dots.take(OVER_MAX).copied().collect()
     }
 
-    /// Ends `dots` of `name`, those to come included.
-    fn supersede(&mut self, name: &Name, dots: &[Cid]) {
+    /// Ends `dots` of a label, those to come included.
+    fn supersede(&mut self, label: &Label, dots: &[Cid]) {
         for dot in dots {
             if !self.applied.contains_key(dot) {
-                self.foreseen.entry(*dot).or_default().insert(name.clone());
-            } else if let Some(live) = self.live.get_mut(name) {
+                self.foreseen.entry(*dot).or_default().insert(label.clone());
+            } else if let Some(live) = self.live.get_mut(label) {
                 live.remove(dot);
             }
         }
-        if self.live.get(name).is_some_and(BTreeMap::is_empty) {
-            self.live.remove(name);
+        if self.live.get(label).is_some_and(BTreeMap::is_empty) {
+            self.live.remove(label);
         }
     }
 
@@ -278,15 +365,22 @@ fn put(bytes: &mut Vec<u8>, item: &[u8]) {
     bytes.extend_from_slice(item);
 }
 
-/// Returns what a name with these live dots means.
-fn entry(name: &Name, dots: &BTreeMap<Cid, Value>) -> Option<Entry> {
+/// Appends a label so that a name without a tag is none with one.
+fn put_label(bytes: &mut Vec<u8>, label: &Label) {
+    put(bytes, label.name.full().as_bytes());
+    put(bytes, label.tag.as_ref().map_or("", Tag::as_str).as_bytes());
+}
+
+/// Returns what a label with these live dots means.
+fn entry(label: &Label, dots: &BTreeMap<Cid, Value>) -> Option<Entry> {
     let mut values: Vec<Other> = dots.iter().map(|(dot, value)| other(*dot, value)).collect();
     values.sort_unstable_by_key(|value| Reverse((value.clock, value.key, value.dot)));
     let mut seen = BTreeSet::new();
     let mut distinct = values.into_iter().filter(|value| seen.insert(value.commit));
     let winner = distinct.next()?;
     Some(Entry {
-        name: name.clone(),
+        name: label.name.clone(),
+        tag: label.tag.clone(),
         commit: winner.commit,
         dot: winner.dot,
         clock: winner.clock,

@@ -1,7 +1,8 @@
 //! Commits: one version of a table, with everything that is known of it without reading it.
 //!
 //! A commit is a DAG-CBOR block that links its content, its part lists and the commits that it
-//! grew from. Schemas and statistics are carried, not interpreted.
+//! grew from. Schemas and statistics are carried, not interpreted; how commits hang together is in
+//! [`crate::history`].
 
 use std::collections::BTreeMap;
 
@@ -10,13 +11,13 @@ use cidlake_block::codec::{CodecError, dag_cbor};
 use cidlake_block::{Block, Cid, Codec};
 use serde::{Deserialize, Serialize};
 
-use crate::limits::{COMMIT_BYTES_MAX, PART_LIST_BYTES_MAX};
-use crate::part::PartListLink;
+use crate::limits::{COMMIT_BYTES_MAX, PART_LIST_BYTES_MAX, PART_LISTS_MAX, PARTS_MAX};
+use crate::part::list::{PartListLink, check_links, sum};
 use crate::scalar::ScalarFault;
 use crate::wire::{self, FormatError, Version};
 
 /// One version of a table.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Commit {
     /// The table's content: the part itself where there is one, else a folder of parts.
@@ -32,7 +33,7 @@ pub struct Commit {
     pub schema: Bytes,
     /// The columns, in schema order.
     pub columns: Vec<Column>,
-    /// The part lists, in row order.
+    /// The part lists of the highest level, in row order.
     pub parts: Vec<PartListLink>,
     /// The columns whose values decide where parts end; empty means all.
     pub cut_columns: Vec<String>,
@@ -45,13 +46,20 @@ pub struct Commit {
     pub logical_hash: Option<Bytes>,
     /// Free words of the user.
     pub metadata: BTreeMap<String, String>,
-    /// What made this version: `create`, `append`, `overwrite`.
+    /// What made this version, such as `create`, `append` or `overwrite`.
     pub operation: String,
     /// The commits that this one grew from; the first is the one it follows in history.
     pub parents: Vec<Cid>,
+    /// How many commits stand before this one along first parents; the first has 0.
+    pub depth: u64,
+    /// An older commit along first parents, by which history is walked in few steps; absent at
+    /// depth 0 alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jump: Option<Cid>,
     /// The id of the key of whoever made it.
     pub author: String,
-    /// When it was made, in milliseconds since the Unix epoch.
+    /// When it was made, in milliseconds since the Unix epoch; by no writer of this crate earlier
+    /// than its first parent.
     pub time_ms: u64,
     /// What the author says about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -132,6 +140,46 @@ pub enum CommitFault {
     /// A list that lists nothing.
     #[error("it lists no parts")]
     EmptyList,
+    /// More bytes than can be counted.
+    #[error("its parts have more bytes than can be counted")]
+    TooManyBytes,
+    /// More parts than a table may have.
+    #[error("it has more than {PARTS_MAX} parts: store the table in fewer, larger ones")]
+    TooManyParts,
+    /// More part lists than a commit links.
+    #[error("it links {found} part lists and may link {PART_LISTS_MAX}")]
+    TooManyLists {
+        /// How many it links.
+        found: usize,
+    },
+    /// A list that has another height than those beside it, or than any list has.
+    #[error("its part list {list} has height {height}, where no list of that height can be")]
+    BadHeight {
+        /// The list.
+        list: Cid,
+        /// Its height.
+        height: u8,
+    },
+    /// A list that does not hold what the link to it says.
+    #[error("the part list {list} holds something else than the link to it says")]
+    ListDiffers {
+        /// The list.
+        list: Cid,
+    },
+    /// A depth, a jump and parents that no chain of commits has.
+    #[error(
+        "it says depth {depth}, {parents} parents and {}: at depth 0 there is neither a parent nor \
+         a jump, and at any other there are both",
+        if *jump { "a jump" } else { "no jump" }
+    )]
+    BadPlace {
+        /// Its depth.
+        depth: u64,
+        /// How many parents it has.
+        parents: usize,
+        /// Whether it has a jump.
+        jump: bool,
+    },
     /// A link to something of another kind.
     #[error("its {what} {cid} is not {wanted}")]
     ForeignLink {
@@ -154,20 +202,20 @@ pub enum CommitFault {
         bytes: usize,
     },
     /// A statistic that breaks a rule.
-    #[error("a statistic of column {column} of part {part} is malformed")]
+    #[error("a statistic of column {column} of {of} is malformed")]
     BadScalar {
-        /// The part.
-        part: Cid,
+        /// The part or part list.
+        of: Cid,
         /// The column's index in the schema.
         column: usize,
         /// The rule.
         source: ScalarFault,
     },
     /// A least and a greatest value that cannot be compared.
-    #[error("the least and greatest values of column {column} of part {part} differ in kind")]
+    #[error("the least and greatest values of column {column} of {of} differ in kind")]
     MixedScalars {
-        /// The part.
-        part: Cid,
+        /// The part or part list.
+        of: Cid,
         /// The column's index in the schema.
         column: usize,
     },
@@ -222,20 +270,38 @@ impl Commit {
             let (what, wanted, cid) = ("content", "a file or folder", self.content);
             return Err(CommitFault::ForeignLink { what, wanted, cid });
         }
-        let lists = self.parts.iter().map(|list| ("part list", list.cid));
-        for (what, cid) in lists.chain(self.parents.iter().map(|cid| ("parent", *cid))) {
+        let links = self.parents.iter().map(|cid| ("parent", cid));
+        for (what, cid) in links.chain(self.jump.iter().map(|cid| ("jump", cid))) {
             if cid.codec() != Codec::DagCbor.code() {
-                return Err(CommitFault::ForeignLink { what, wanted: "DAG-CBOR", cid });
+                return Err(CommitFault::ForeignLink { what, wanted: "DAG-CBOR", cid: *cid });
             }
         }
-        if self.parts.iter().any(|list| list.parts == 0) {
-            return Err(CommitFault::EmptyList);
+        let (depth, parents, jump) = (self.depth, self.parents.len(), self.jump.is_some());
+        if (depth > 0) != (parents > 0) || (depth > 0) != jump {
+            return Err(CommitFault::BadPlace { depth, parents, jump });
         }
-        let listed = self.parts.iter().try_fold(0_u64, |sum, list| sum.checked_add(list.rows));
+        self.check_parts()
+    }
+
+    /// Checks the links to part lists.
+    fn check_parts(&self) -> Result<(), CommitFault> {
+        if self.parts.len() > PART_LISTS_MAX {
+            return Err(CommitFault::TooManyLists { found: self.parts.len() });
+        }
+        if !self.parts.is_empty() {
+            check_links(&self.parts, None)?;
+        }
+        let listed = sum(self.parts.iter().map(|list| list.rows));
         match listed.ok_or(CommitFault::TooManyRows)? {
             listed if listed == self.rows => Ok(()),
             listed => Err(CommitFault::RowsDiffer { rows: self.rows, listed }),
         }
+    }
+
+    /// Returns how many parts the version has.
+    #[must_use]
+    pub fn parts_count(&self) -> u64 {
+        self.parts.iter().map(|list| list.parts).sum()
     }
 
     /// Says what takes the most of a commit that is too large.

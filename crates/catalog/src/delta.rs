@@ -11,31 +11,38 @@ use crate::clock::Hlc;
 use crate::key::{Key, KeyId};
 use crate::limits::{CHANGES_MAX, DELTA_BYTES_MAX, OVER_MAX, PARENTS_MAX, WALL_MS_MAX};
 use crate::name::Name;
+use crate::tag::{Label, Tag};
 use crate::wire::{self, FormatError, Version};
 
 /// What every signature covers before the delta itself, so that nothing else that the key may
 /// ever sign can pass for a delta.
 const SIGNING_DOMAIN: &[u8] = b"cidlake catalog delta\0";
 
-/// A change of one name.
+/// A change of one name, or of one tag of a name.
 ///
-/// The dot of a `Set` is the CID of its delta; no delta changes one name twice.
+/// The dot of a `Set` is the CID of its delta; no delta changes one name or tag twice.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum Change {
-    /// The name now means `commit`.
+    /// The name, or its tag, now means `commit`.
     Set {
         /// The name.
         name: Name,
+        /// The tag that is set; `None` for the name itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tag: Option<Tag>,
         /// The commit that it means.
         commit: Cid,
         /// The dots that this takes the place of, ascending.
         over: Vec<Cid>,
     },
-    /// The name no longer means what it meant by these dots.
+    /// The name, or its tag, no longer means what it meant by these dots.
     Unset {
         /// The name.
         name: Name,
+        /// The tag that ends; `None` for the name itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tag: Option<Tag>,
         /// The dots that end, ascending; at least one.
         over: Vec<Cid>,
     },
@@ -51,7 +58,7 @@ pub struct Delta {
     pub clock: Hlc,
     /// Whose signature it carries.
     pub key: KeyId,
-    /// What it changes, ascending by name; nothing if it only joins its parents.
+    /// What it changes, ascending by name, then tag; nothing if it only joins its parents.
     pub changes: Vec<Change>,
 }
 
@@ -136,17 +143,17 @@ pub enum DeltaFault {
         /// What the list holds.
         what: &'static str,
     },
-    /// Two changes of one name, whose dots would be the same.
-    #[error("it changes the name {name} twice: make two deltas")]
-    NameTwice {
-        /// The name.
-        name: Name,
+    /// Two changes of one name or tag, whose dots would be the same.
+    #[error("it changes {label} twice: make two deltas")]
+    LabelTwice {
+        /// The name or tag.
+        label: Label,
     },
     /// An `Unset` that ends nothing.
-    #[error("it unsets the name {name} over no dots: an unset ends at least one")]
+    #[error("it unsets {label} over no dots: an unset ends at least one")]
     EmptyUnset {
-        /// The name.
-        name: Name,
+        /// The name or tag.
+        label: Label,
     },
     /// A link to something that is neither a delta nor a commit.
     #[error("its {what} {cid} is not DAG-CBOR, as every delta and commit is")]
@@ -188,6 +195,25 @@ impl Change {
         match self {
             Self::Set { name, .. } | Self::Unset { name, .. } => name,
         }
+    }
+
+    /// Returns the tag that changes; `None` where it is the name itself.
+    #[must_use]
+    pub fn tag(&self) -> Option<&Tag> {
+        match self {
+            Self::Set { tag, .. } | Self::Unset { tag, .. } => tag.as_ref(),
+        }
+    }
+
+    /// Returns what changes.
+    #[must_use]
+    pub fn label(&self) -> Label {
+        Label { name: self.name().clone(), tag: self.tag().cloned() }
+    }
+
+    /// Returns by what changes are ordered.
+    pub(crate) fn order(&self) -> (&Name, Option<&Tag>) {
+        (self.name(), self.tag())
     }
 
     /// Returns the dots that the change supersedes.
@@ -250,7 +276,7 @@ impl SignedDelta {
         &self.delta
     }
 
-    /// Returns the address, which is also the dot of every name that the delta sets.
+    /// Returns the address, which is also the dot of everything that the delta sets.
     #[must_use]
     pub fn cid(&self) -> &Cid {
         self.block.cid()
@@ -279,10 +305,10 @@ fn check(delta: &Delta) -> Result<(), DeltaFault> {
     check_count("changes", delta.changes.len(), CHANGES_MAX)?;
     for pair in delta.changes.windows(2) {
         let [before, after] = pair else { continue };
-        if before.name() == after.name() {
-            return Err(DeltaFault::NameTwice { name: after.name().clone() });
+        if before.order() == after.order() {
+            return Err(DeltaFault::LabelTwice { label: after.label() });
         }
-        if before.name() > after.name() {
+        if before.order() > after.order() {
             return Err(DeltaFault::Unsorted { what: "changes" });
         }
     }
@@ -293,8 +319,8 @@ fn check_change(change: &Change) -> Result<(), DeltaFault> {
     check_links("superseded dot", "superseded dots", change.over(), OVER_MAX)?;
     match change {
         Change::Set { commit, .. } => check_link("commit", commit),
-        Change::Unset { name, over } if over.is_empty() => {
-            Err(DeltaFault::EmptyUnset { name: name.clone() })
+        Change::Unset { over, .. } if over.is_empty() => {
+            Err(DeltaFault::EmptyUnset { label: change.label() })
         }
         Change::Unset { .. } => Ok(()),
     }

@@ -7,6 +7,7 @@ use cidlake_block::{Cid, CidError, parse_cid};
 
 use crate::limits::REFERENCE_BYTES_MAX;
 use crate::name::{Name, NameError};
+use crate::tag::{Tag, TagError};
 use crate::time::{self, TimeError};
 
 /// A parsed reference.
@@ -24,7 +25,7 @@ pub enum Reference {
 }
 
 /// Which version of a dataset.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum At {
     /// The newest.
     Head,
@@ -37,6 +38,8 @@ pub enum At {
         /// Milliseconds since the Unix epoch.
         unix_ms: u64,
     },
+    /// The version with this tag.
+    Tag(Tag),
 }
 
 /// Why a text is no reference.
@@ -51,6 +54,9 @@ pub enum ReferenceError {
     /// The moment behind `@` is malformed.
     #[error(transparent)]
     Time(#[from] TimeError),
+    /// What stands behind `@` is neither a time nor a CID, and no tag either.
+    #[error(transparent)]
+    Tag(#[from] TagError),
     /// What stands behind `~` is not a number of commits.
     #[error("{count:?} is not a number of versions: write name~2 for two versions back")]
     BadCount {
@@ -58,7 +64,7 @@ pub enum ReferenceError {
         count: String,
     },
     /// Nothing stands behind `@`.
-    #[error("nothing follows the @: write name@COMMIT or name@2026-01-31T12:00:00Z")]
+    #[error("nothing follows the @: write name@COMMIT, name@2026-01-31T12:00:00Z or name@TAG")]
     NoVersion,
     /// The text is longer than any reference.
     #[error("a reference of {bytes} bytes is too long: no name or CID takes {REFERENCE_BYTES_MAX}")]
@@ -72,7 +78,7 @@ pub enum ReferenceError {
 }
 
 impl Reference {
-    /// Parses `name`, `name@COMMIT`, `name~N`, `name@TIME` or a CID.
+    /// Parses `name`, `name@COMMIT`, `name~N`, `name@TIME`, `name@TAG` or a CID.
     ///
     /// A time is an RFC 3339 timestamp, or a plain date for its first moment in UTC. What reads
     /// as a CID is one; no name does.
@@ -128,12 +134,17 @@ fn parse_count(count: &str) -> Result<u32, ReferenceError> {
     }
 }
 
-/// Parses what follows `@`. No supported text form of a CID begins with a digit; every time does.
+/// Parses what follows `@`. No tag and no supported text form of a CID begins with a digit; every
+/// time does.
 fn parse_at(version: &str) -> Result<At, ReferenceError> {
     match version.bytes().next() {
         None => Err(ReferenceError::NoVersion),
         Some(b'0'..=b'9') => Ok(At::Time { unix_ms: time::parse(version)? }),
-        Some(_) => Ok(At::Commit(parse_cid(version)?)),
+        Some(_) => match parse_cid(version) {
+            Ok(cid) => Ok(At::Commit(cid)),
+            Err(error) if meant_as_cid(version) => Err(error.into()),
+            Err(_) => Ok(At::Tag(Tag::parse(version)?)),
+        },
     }
 }
 

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use crate::{
-    Change, Column, ColumnStats, Commit, Delta, Hlc, Key, Name, Part, PartListLink, Scalar,
+    Change, Column, ColumnStats, Commit, Delta, Hlc, Key, Name, Part, PartListLink, Scalar, Tag,
 };
 
 /// The address of some commit or delta.
@@ -29,22 +29,39 @@ pub(crate) fn name(text: &str) -> Name {
     Name::parse(text).unwrap()
 }
 
+pub(crate) fn tag(text: &str) -> Tag {
+    Tag::parse(text).unwrap()
+}
+
+/// The change that sets a name, or a tag of it, to a numbered commit.
+pub(crate) fn change(text: &str, word: Option<&str>, commit: u64, over: Vec<Cid>) -> Change {
+    Change::Set { name: name(text), tag: word.map(tag), commit: cbor_cid(commit), over }
+}
+
+/// The change that ends what a name, or a tag of it, means.
+pub(crate) fn unset(text: &str, word: Option<&str>, over: Vec<Cid>) -> Change {
+    Change::Unset { name: name(text), tag: word.map(tag), over }
+}
+
 pub(crate) fn sorted<const N: usize>(numbers: [u64; N]) -> Vec<Cid> {
     let mut cids: Vec<Cid> = numbers.into_iter().map(cbor_cid).collect();
     cids.sort_unstable();
     cids
 }
 
-/// A delta with something in every field; it renames `draft` to `sales.orders` and sets `users`.
+/// A delta with something in every field; it renames `draft` to `sales.orders`, with a tag, and
+/// sets `users`.
 pub(crate) fn delta() -> Delta {
     Delta {
         parents: sorted([1, 2]),
         clock: Hlc { wall_ms: 1_769_860_800_000, counter: 3 },
         key: key(7).id(),
         changes: vec![
-            Change::Unset { name: name("draft"), over: sorted([1]) },
-            Change::Set { name: name("users"), commit: cbor_cid(10), over: Vec::new() },
-            Change::Set { name: name("sales.orders"), commit: cbor_cid(11), over: sorted([3, 4]) },
+            unset("draft", None, sorted([1])),
+            unset("draft", Some("v1"), sorted([2])),
+            change("users", None, 10, Vec::new()),
+            change("sales.orders", None, 11, sorted([3, 4])),
+            change("sales.orders", Some("v1"), 12, Vec::new()),
         ],
     }
 }
@@ -52,7 +69,23 @@ pub(crate) fn delta() -> Delta {
 /// A commit with something in every field.
 pub(crate) fn commit() -> Commit {
     let column = |name: &str, kind: &str| Column { name: name.to_owned(), kind: kind.to_owned() };
-    let link = |number, parts, rows| PartListLink { cid: cbor_cid(number), parts, rows };
+    let link = |number, parts, rows| PartListLink {
+        cid: cbor_cid(number),
+        height: 1,
+        parts,
+        rows,
+        bytes: 16 * rows,
+        columns: vec![
+            ColumnStats {
+                nulls: 0,
+                bytes: 8 * rows,
+                min: Some(Scalar::Int(1)),
+                max: Some(Scalar::Int(2 * number as i64)),
+                exact: true,
+            },
+            ColumnStats { nulls: rows, bytes: 9, min: None, max: None, exact: true },
+        ],
+    };
     Commit {
         content: cid_of(Codec::DagPb, b"a folder of parts"),
         profile: "parquet-0".to_owned(),
@@ -71,6 +104,8 @@ pub(crate) fn commit() -> Commit {
         ]),
         operation: "append".to_owned(),
         parents: vec![cbor_cid(30)],
+        depth: 7,
+        jump: Some(cbor_cid(31)),
         author: key(7).id().to_string(),
         time_ms: 1_769_860_800_000,
         message: Some("January".to_owned()),

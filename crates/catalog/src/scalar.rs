@@ -4,6 +4,7 @@
 //! alike in CBOR stay apart: `{"int": -5}`, `{"wide": h'00…'}`. What a value means in a column's
 //! type (days, decimals, microseconds) is not known here.
 
+use std::cmp::Ordering;
 use std::mem::discriminant;
 
 use bytes::Bytes;
@@ -13,7 +14,8 @@ use crate::limits::STAT_BYTES_MAX;
 use crate::wire;
 
 /// Lengths of 128- and 256-bit integers, in bytes.
-const WIDE_BYTES: [usize; 2] = [16, 32];
+const WIDE_BYTES: [usize; 2] = [16, WIDE_BYTES_MAX];
+const WIDE_BYTES_MAX: usize = 32;
 
 /// A value of some column.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -65,6 +67,22 @@ impl Scalar {
         discriminant(self) == discriminant(other)
     }
 
+    /// Compares the values of two scalars of one kind, exactly: text and byte strings by their
+    /// bytes, wide integers as numbers whatever their widths. `None` where the kinds differ.
+    #[must_use]
+    pub fn compare(&self, other: &Self) -> Option<Ordering> {
+        match (self, other) {
+            (Self::Bool(one), Self::Bool(other)) => Some(one.cmp(other)),
+            (Self::Int(one), Self::Int(other)) => Some(one.cmp(other)),
+            (Self::UInt(one), Self::UInt(other)) => Some(one.cmp(other)),
+            (Self::Float(one), Self::Float(other)) => one.partial_cmp(other),
+            (Self::Text(one), Self::Text(other)) => Some(one.as_bytes().cmp(other.as_bytes())),
+            (Self::Bytes(one), Self::Bytes(other)) => Some(one.cmp(other)),
+            (Self::Wide(one), Self::Wide(other)) => Some(widened(one).cmp(&widened(other))),
+            _ => None,
+        }
+    }
+
     /// Checks the rules of the value's kind.
     pub(crate) fn check(&self) -> Result<(), ScalarFault> {
         match self {
@@ -79,6 +97,23 @@ impl Scalar {
     }
 }
 
+/// Returns a wide integer in the greatest width, with its sign turned about so that the order of
+/// the bytes is that of the numbers.
+fn widened(bytes: &[u8]) -> [u8; WIDE_BYTES_MAX] {
+    let is_negative = bytes.first().is_some_and(|first| *first >= 0x80);
+    let mut wide = [if is_negative { 0xff } else { 0 }; WIDE_BYTES_MAX];
+    for (to, from) in wide.iter_mut().rev().zip(bytes.iter().rev()) {
+        *to = *from;
+    }
+    if let Some(first) = wide.first_mut() {
+        *first ^= 0x80;
+    }
+    wide
+}
+
 fn check_length(bytes: usize) -> Result<(), ScalarFault> {
     if bytes <= STAT_BYTES_MAX { Ok(()) } else { Err(ScalarFault::TooLong { bytes }) }
 }
+
+#[cfg(test)]
+mod tests;

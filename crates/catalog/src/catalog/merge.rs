@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cidlake_block::Cid;
 
 use super::{Catalog, Value};
-use crate::name::Name;
+use crate::tag::Label;
 
 impl Catalog {
     /// Takes in everything that `other` has seen.
@@ -23,23 +23,23 @@ impl Catalog {
     }
 
     /// Says whether this side knows of the dot, or of its end, and does not have it live.
-    fn has_ended(&self, name: &Name, dot: &Cid) -> bool {
+    fn has_ended(&self, label: &Label, dot: &Cid) -> bool {
         if self.contains(dot) {
-            !self.live.get(name).is_some_and(|live| live.contains_key(dot))
+            !self.live.get(label).is_some_and(|live| live.contains_key(dot))
         } else {
-            self.foreseen.get(dot).is_some_and(|names| names.contains(name))
+            self.foreseen.get(dot).is_some_and(|labels| labels.contains(label))
         }
     }
 }
 
 /// A dot is live if one side has it live and the other does not know of its end.
-fn merge_live(one: &Catalog, other: &Catalog) -> BTreeMap<Name, BTreeMap<Cid, Value>> {
-    let mut merged: BTreeMap<Name, BTreeMap<Cid, Value>> = BTreeMap::new();
+fn merge_live(one: &Catalog, other: &Catalog) -> BTreeMap<Label, BTreeMap<Cid, Value>> {
+    let mut merged: BTreeMap<Label, BTreeMap<Cid, Value>> = BTreeMap::new();
     for (from, against) in [(one, other), (other, one)] {
-        for (name, dots) in &from.live {
+        for (label, dots) in &from.live {
             for (dot, value) in dots {
-                if !against.has_ended(name, dot) {
-                    merged.entry(name.clone()).or_default().insert(*dot, *value);
+                if !against.has_ended(label, dot) {
+                    merged.entry(label.clone()).or_default().insert(*dot, *value);
                 }
             }
         }
@@ -57,11 +57,11 @@ fn merge_heads(one: &Catalog, other: &Catalog) -> BTreeSet<Cid> {
 }
 
 /// Ends still to come: those of either side whose delta neither has. `all` has the deltas of both.
-fn merge_foreseen(all: &Catalog, other: &Catalog) -> BTreeMap<Cid, BTreeSet<Name>> {
-    let mut merged: BTreeMap<Cid, BTreeSet<Name>> = BTreeMap::new();
-    for (dot, names) in all.foreseen.iter().chain(&other.foreseen) {
+fn merge_foreseen(all: &Catalog, other: &Catalog) -> BTreeMap<Cid, BTreeSet<Label>> {
+    let mut merged: BTreeMap<Cid, BTreeSet<Label>> = BTreeMap::new();
+    for (dot, labels) in all.foreseen.iter().chain(&other.foreseen) {
         if !all.contains(dot) {
-            merged.entry(*dot).or_default().extend(names.iter().cloned());
+            merged.entry(*dot).or_default().extend(labels.iter().cloned());
         }
     }
     merged

@@ -16,6 +16,7 @@ use super::{Catalog, Value};
 use crate::clock::Hlc;
 use crate::key::KeyId;
 use crate::name::Name;
+use crate::tag::{Label, Tag};
 use crate::wire::{AnyVersion, VERSION, Version};
 
 /// Why bytes are not the state of a catalog, or a catalog cannot be written as one.
@@ -44,6 +45,9 @@ pub enum StateError {
     },
 }
 
+/// A name, or a tag of it.
+type Named = (Name, Option<Tag>);
+
 /// A live dot: its delta, the commit, and who set it.
 type Dot = (Cid, Cid, KeyId);
 
@@ -62,8 +66,8 @@ struct Envelope {
 struct State {
     applied: Vec<(Cid, u64, u32)>,
     heads: Vec<Cid>,
-    live: Vec<(Name, Vec<Dot>)>,
-    foreseen: Vec<(Cid, Vec<Name>)>,
+    live: Vec<(Name, Option<Tag>, Vec<Dot>)>,
+    foreseen: Vec<(Cid, Vec<Named>)>,
 }
 
 impl Catalog {
@@ -72,12 +76,14 @@ impl Catalog {
     /// # Errors
     /// [`StateError::Malformed`] if the values have no encoding, which none of ours lacks.
     pub fn to_state(&self) -> Result<Bytes, StateError> {
-        let live = |(name, dots): (&Name, &BTreeMap<Cid, Value>)| {
+        let live = |(label, dots): (&Label, &BTreeMap<Cid, Value>)| {
             let dots = dots.iter().map(|(dot, value)| (*dot, value.commit, value.key));
-            (name.clone(), dots.collect())
+            (label.name.clone(), label.tag.clone(), dots.collect())
         };
-        let foreseen =
-            |(dot, names): (&Cid, &BTreeSet<Name>)| (*dot, names.iter().cloned().collect());
+        let foreseen = |(dot, labels): (&Cid, &BTreeSet<Label>)| {
+            let labels = labels.iter().map(|label| (label.name.clone(), label.tag.clone()));
+            (*dot, labels.collect())
+        };
         let applied = self.applied.iter();
         let catalog = State {
             applied: applied.map(|(cid, clock)| (*cid, clock.wall_ms, clock.counter)).collect(),
@@ -136,21 +142,22 @@ impl State {
         if catalog.heads.is_empty() != catalog.applied.is_empty() {
             return Err(inconsistent("deltas without a head, or heads without deltas"));
         }
-        for (name, dots) in self.live {
+        for (name, tag, dots) in self.live {
             let values = values(&catalog, dots)?;
-            catalog.live.insert(name, values);
+            catalog.live.insert(Label { name, tag }, values);
         }
-        for (dot, names) in self.foreseen {
-            if names.is_empty() || catalog.contains(&dot) {
+        for (dot, labels) in self.foreseen {
+            if labels.is_empty() || catalog.contains(&dot) {
                 return Err(inconsistent("the end of a dot is foreseen that has come already"));
             }
-            catalog.foreseen.insert(dot, names.into_iter().collect());
+            let labels = labels.into_iter().map(|(name, tag)| Label { name, tag });
+            catalog.foreseen.insert(dot, labels.collect());
         }
         Ok(catalog)
     }
 }
 
-/// Returns the live dots of one name; each is a delta that was applied, at its time.
+/// Returns the live dots of one name or tag; each is a delta that was applied, at its time.
 fn values(catalog: &Catalog, dots: Vec<Dot>) -> Result<BTreeMap<Cid, Value>, StateError> {
     if dots.is_empty() {
         return Err(inconsistent("a name without a live dot"));

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::*;
-use crate::limits::CLOCK_AHEAD_MS_MAX;
-use crate::samples::{cbor_cid, key, name};
+use crate::limits::{CLOCK_AHEAD_MS_MAX, TAGS_MAX};
+use crate::samples::{cbor_cid, key, name, tag, unset};
 
 mod programs;
 mod states;
@@ -180,7 +180,7 @@ fn a_dot_superseded_before_it_is_seen_stays_away() {
         parents: Vec::new(),
         clock: Hlc { wall_ms: 50, counter: 0 },
         key: key(2).id(),
-        changes: vec![Change::Unset { name: name("users"), over }],
+        changes: vec![unset("users", None, over)],
     };
     let hasty = SignedDelta::sign(hasty, &key(2)).unwrap();
     let (mut one, mut other) = (Catalog::default(), Catalog::default());
@@ -250,4 +250,116 @@ fn datasets_are_sorted_by_name() {
 fn assert_same(one: &Catalog, other: &Catalog) {
     assert_eq!(one, other);
     assert_eq!(one.state_digest(), other.state_digest());
+}
+
+fn tags(catalog: &Catalog, text: &str) -> Vec<(String, Cid)> {
+    let tags = catalog.tags(&name(text)).into_iter();
+    tags.map(|entry| (entry.tag.unwrap().to_string(), entry.commit)).collect()
+}
+
+/// Sets `word` of the name `users`.
+fn set_tag(catalog: &mut Catalog, author: u8, now_ms: u64, word: &str, commit: u64) {
+    let change = catalog.tag(&name("users"), &tag(word), cbor_cid(commit));
+    write(catalog, author, now_ms, vec![change]);
+}
+
+#[test]
+fn a_tag_is_set_moved_and_ended_beside_its_name() {
+    let mut catalog = Catalog::default();
+    set(&mut catalog, 1, 100, "users", 10);
+    set(&mut catalog, 1, 100, "users.x", 30);
+    set_tag(&mut catalog, 1, 101, "v2", 10);
+    set_tag(&mut catalog, 1, 102, "v1", 9);
+    let listed = [("v1".to_owned(), cbor_cid(9)), ("v2".to_owned(), cbor_cid(10))];
+    assert_eq!(tags(&catalog, "users"), listed);
+    assert_eq!(catalog.all_tags().len(), 2);
+    assert_eq!(tags(&catalog, "users.x"), []);
+    assert_eq!(catalog.get_tag(&name("users"), &tag("v2")).unwrap().commit, cbor_cid(10));
+    assert_eq!(catalog.get_tag(&name("users.x"), &tag("v2")), None);
+    // The name moves on, and the tag stays.
+    set(&mut catalog, 1, 103, "users", 11);
+    assert_eq!(tags(&catalog, "users"), listed);
+    assert_eq!(catalog.datasets().len(), 2);
+    assert_eq!(values(&catalog, "users"), [cbor_cid(11)]);
+    set_tag(&mut catalog, 1, 104, "v1", 11);
+    assert_eq!(tags(&catalog, "users")[0].1, cbor_cid(11));
+    let untag = catalog.untag(&name("users"), &tag("v1")).unwrap();
+    write(&mut catalog, 1, 105, vec![untag]);
+    assert_eq!(tags(&catalog, "users"), listed[1..]);
+    assert_eq!(catalog.untag(&name("users"), &tag("v1")), None);
+    assert_eq!(values(&catalog, "users"), [cbor_cid(11)]);
+}
+
+#[test]
+fn concurrent_values_of_a_tag_are_a_conflict_and_others_are_not() {
+    let mut one = Catalog::default();
+    set(&mut one, 1, 100, "users", 10);
+    let mut other = one.clone();
+    set_tag(&mut one, 1, 200, "v1", 10);
+    set_tag(&mut other, 2, 300, "v1", 9);
+    set_tag(&mut other, 2, 300, "v2", 9);
+    set(&mut other, 2, 300, "users", 11);
+    one.merge(&other);
+    let entry = one.get_tag(&name("users"), &tag("v1")).unwrap();
+    assert_eq!((entry.commit, entry.others.len()), (cbor_cid(9), 1));
+    assert_eq!(entry.others[0].commit, cbor_cid(10));
+    assert_eq!(one.get_tag(&name("users"), &tag("v2")).unwrap().others, []);
+    assert_eq!(values(&one, "users"), [cbor_cid(11)]);
+    set_tag(&mut one, 1, 400, "v1", 10);
+    assert_eq!(one.get_tag(&name("users"), &tag("v1")).unwrap().others, []);
+}
+
+#[test]
+fn a_name_goes_and_moves_with_its_tags() {
+    let mut catalog = Catalog::default();
+    set(&mut catalog, 1, 100, "users", 10);
+    set_tag(&mut catalog, 1, 101, "v1", 9);
+    set_tag(&mut catalog, 1, 102, "v2", 10);
+    set(&mut catalog, 1, 103, "other", 20);
+    let changes = catalog.rename_with_tags(&name("users"), &name("people"));
+    assert_eq!(changes.len(), 6);
+    write(&mut catalog, 1, 104, changes);
+    assert_eq!(values(&catalog, "users"), []);
+    assert_eq!(tags(&catalog, "users"), []);
+    assert_eq!(values(&catalog, "people"), [cbor_cid(10)]);
+    let moved = [("v1".to_owned(), cbor_cid(9)), ("v2".to_owned(), cbor_cid(10))];
+    assert_eq!(tags(&catalog, "people"), moved);
+    assert_eq!(catalog.rename_with_tags(&name("users"), &name("x")), []);
+    assert_eq!(catalog.rename_with_tags(&name("people"), &name("people")), []);
+
+    let mut other = catalog.clone();
+    let changes = catalog.unset_with_tags(&name("people"));
+    assert_eq!(changes.len(), 3);
+    write(&mut catalog, 1, 105, changes);
+    assert_eq!(catalog.unset_with_tags(&name("people")), []);
+    assert_eq!(catalog.datasets().len(), 1);
+    assert_eq!(catalog.all_tags(), []);
+    // A tag that was set meanwhile is not lost, although its name is free.
+    let late = other.tag(&name("people"), &tag("v2"), cbor_cid(8));
+    write(&mut other, 2, 106, vec![late]);
+    catalog.merge(&other);
+    assert_eq!(catalog.get(&name("people")), None);
+    assert_eq!(tags(&catalog, "people"), [("v2".to_owned(), cbor_cid(8))]);
+    assert_eq!(catalog.unset_with_tags(&name("people")).len(), 1);
+}
+
+#[test]
+fn a_dataset_with_the_most_tags_is_renamed_in_one_delta() {
+    let mut catalog = Catalog::default();
+    let word = |number| tag(&format!("{:x<60}{number:04}", "t"));
+    let long = name(&format!("{:a<64}.{:b<64}", "", ""));
+    for first in (0..TAGS_MAX).step_by(256) {
+        let tags = first..first + 256;
+        let mut changes: Vec<Change> =
+            tags.map(|number| catalog.tag(&long, &word(number), cbor_cid(1))).collect();
+        if first == 0 {
+            changes.push(catalog.set(&long, cbor_cid(1)));
+        }
+        write(&mut catalog, 1, 100, changes);
+    }
+    let to = name(&format!("{:c<64}.{:d<64}", "", ""));
+    let changes = catalog.rename_with_tags(&long, &to);
+    assert_eq!(changes.len(), 2 * (TAGS_MAX + 1));
+    write(&mut catalog, 1, 101, changes);
+    assert_eq!((catalog.tags(&to).len(), catalog.tags(&long).len()), (TAGS_MAX, 0));
 }

@@ -4,7 +4,7 @@ use cidlake_block::codec::links;
 use proptest::prelude::*;
 
 use super::*;
-use crate::samples::{cbor_cid, commit, damage, damaged, file_cid, fixture, replaced};
+use crate::samples::{cbor_cid, commit, damage, damaged, file_cid, fixture, golden, replaced};
 
 fn least() -> Commit {
     Commit {
@@ -21,6 +21,8 @@ fn least() -> Commit {
         metadata: BTreeMap::new(),
         operation: "create".to_owned(),
         parents: Vec::new(),
+        depth: 0,
+        jump: None,
         author: String::new(),
         message: None,
         ..commit()
@@ -33,11 +35,11 @@ fn forced(commit: &Commit) -> Block {
 
 #[test]
 fn the_bytes_are_those_of_version_1() {
-    let golden = fixture("commit-v1.cbor");
+    let golden = golden("commit-v1.cbor", &commit().encode().unwrap());
     assert_eq!(commit().encode().unwrap(), golden);
     assert_eq!(
         golden.cid().to_string(),
-        "bafyreiakoljdbpqd6kylftoriaaxzdqee436aycuigh5sedihjyanoqgk4"
+        "bafyreigloilphptrkz43fait2hqyycie2a2lhkzycsye5jdoydyrcdkxse"
     );
     assert_eq!(Commit::decode(&golden).unwrap(), commit());
 }
@@ -46,7 +48,7 @@ fn the_bytes_are_those_of_version_1() {
 fn a_commit_links_what_it_stands_on() {
     let commit = commit();
     let mut found = links(&commit.encode().unwrap()).unwrap();
-    let mut expected = vec![commit.content, cbor_cid(20), cbor_cid(21), cbor_cid(30)];
+    let mut expected = vec![commit.content, cbor_cid(20), cbor_cid(21), cbor_cid(30), cbor_cid(31)];
     found.sort_unstable();
     expected.sort_unstable();
     assert_eq!(found, expected);
@@ -56,7 +58,7 @@ fn a_commit_links_what_it_stands_on() {
 fn what_is_absent_takes_no_bytes() {
     let block = least().encode().unwrap();
     assert_eq!(Commit::decode(&block).unwrap(), least());
-    for field in [&b"message"[..], b"logical_hash"] {
+    for field in [&b"message"[..], b"logical_hash", b"jump"] {
         assert!(!block.data().windows(field.len()).any(|bytes| bytes == field));
     }
     // Absent and null would be two encodings of one value.
@@ -79,7 +81,7 @@ fn other_versions_and_kinds_are_told_apart() {
 fn every_rule_is_checked_on_both_sides() {
     type Break = fn(&mut Commit);
     type Expected = fn(&CommitFault) -> bool;
-    let cases: [(Break, Expected); 8] = [
+    let cases: [(Break, Expected); 16] = [
         (
             |commit| commit.rows += 1,
             |fault| matches!(fault, CommitFault::RowsDiffer { rows: 1_500_001, listed: 1_500_000 }),
@@ -92,6 +94,29 @@ fn every_rule_is_checked_on_both_sides() {
         (
             |commit| commit.parts[1].cid = file_cid(1),
             |fault| matches!(fault, CommitFault::ForeignLink { what: "part list", .. }),
+        ),
+        (
+            |commit| commit.parts[1].height = 2,
+            |fault| matches!(fault, CommitFault::BadHeight { height: 2, .. }),
+        ),
+        (
+            |commit| commit.parts.iter_mut().for_each(|list| list.height = 9),
+            |fault| matches!(fault, CommitFault::BadHeight { height: 9, .. }),
+        ),
+        (
+            |commit| commit.parts[0].parts = PARTS_MAX,
+            |fault| matches!(fault, CommitFault::TooManyParts),
+        ),
+        (
+            |commit| commit.parts = vec![commit.parts[0].clone(); 33],
+            |fault| matches!(fault, CommitFault::TooManyLists { found: 33 }),
+        ),
+        (|commit| commit.depth = 0, |fault| matches!(fault, CommitFault::BadPlace { .. })),
+        (|commit| commit.jump = None, |fault| matches!(fault, CommitFault::BadPlace { .. })),
+        (|commit| commit.parents.clear(), |fault| matches!(fault, CommitFault::BadPlace { .. })),
+        (
+            |commit| commit.jump = Some(file_cid(1)),
+            |fault| matches!(fault, CommitFault::ForeignLink { what: "jump", .. }),
         ),
         (
             |commit| commit.parents[0] = file_cid(1),
@@ -157,7 +182,9 @@ proptest! {
         hash in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..40)),
         time_ms: u64,
     ) {
-        let parts = vec![PartListLink { cid: cbor_cid(rows), parts: 1, rows }];
+        let columns = Vec::new();
+        let link = PartListLink { cid: cbor_cid(rows), height: 0, parts: 1, rows, bytes: 1, columns };
+        let parts = vec![link];
         let logical_hash = hash.map(Bytes::from);
         let commit =
             Commit { rows, parts, metadata: texts, message, logical_hash, time_ms, ..commit() };

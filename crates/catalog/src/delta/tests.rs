@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::samples::{
-    cbor_cid, damage, damaged, delta, file_cid, fixture, key, name, replaced, sorted,
+    cbor_cid, change, damage, damaged, delta, file_cid, golden, key, name, replaced, sorted, unset,
 };
 
 fn signed() -> SignedDelta {
@@ -20,11 +20,11 @@ fn forced(delta: &Delta) -> Block {
 
 #[test]
 fn the_bytes_are_those_of_version_1() {
-    let golden = fixture("delta-v1.cbor");
+    let golden = golden("delta-v1.cbor", signed().block());
     assert_eq!(signed().block(), &golden);
     assert_eq!(
         golden.cid().to_string(),
-        "bafyreicito4fanhnvyiu4v2gpch5uyuytsaslpypnw6y24gm3lhkr633w4"
+        "bafyreia3fwkqfi75diwwip2bh2kn3zes2cs3d72qk2z2fua4rhhzzeuvfq"
     );
     let decoded = SignedDelta::decode(&golden).unwrap();
     assert_eq!(decoded.delta(), &delta());
@@ -35,7 +35,8 @@ fn the_bytes_are_those_of_version_1() {
 #[test]
 fn links_are_links() {
     let mut found = links(signed().block()).unwrap();
-    let mut expected = [sorted([1, 2]), sorted([1]), sorted([3, 4]), sorted([10, 11])].concat();
+    let mut expected =
+        [sorted([1, 2]), sorted([1]), sorted([2]), sorted([3, 4]), sorted([10, 11, 12])].concat();
     found.sort_unstable();
     expected.sort_unstable();
     assert_eq!(found, expected);
@@ -83,7 +84,7 @@ fn no_flipped_bit_goes_unnoticed() {
 fn every_rule_of_shape_is_checked_on_both_sides() {
     type Break = fn(&mut Delta);
     type Expected = fn(&DeltaFault) -> bool;
-    let cases: [(&str, Break, Expected); 11] = [
+    let cases: [(&str, Break, Expected); 14] = [
         (
             "parents",
             |delta| delta.parents.reverse(),
@@ -111,22 +112,34 @@ fn every_rule_of_shape_is_checked_on_both_sides() {
         ),
         (
             "name twice",
-            |delta| {
-                let commit = cbor_cid(12);
-                delta.changes[1] = Change::Set { name: name("draft"), commit, over: Vec::new() };
-            },
-            |fault| matches!(fault, DeltaFault::NameTwice { .. }),
+            |delta| delta.changes[1] = change("draft", None, 12, Vec::new()),
+            |fault| matches!(fault, DeltaFault::LabelTwice { label } if label.tag.is_none()),
+        ),
+        (
+            "tag twice",
+            |delta| delta.changes[2] = change("draft", Some("v1"), 12, Vec::new()),
+            |fault| matches!(fault, DeltaFault::LabelTwice { label } if label.tag.is_some()),
+        ),
+        (
+            "tag before its name",
+            |delta| delta.changes.swap(0, 1),
+            |fault| matches!(fault, DeltaFault::Unsorted { what: "changes" }),
+        ),
+        (
+            "tags",
+            |delta| delta.changes[2] = unset("draft", Some("v0"), sorted([1])),
+            |fault| matches!(fault, DeltaFault::Unsorted { what: "changes" }),
         ),
         (
             "empty unset",
-            |delta| delta.changes[0] = Change::Unset { name: name("draft"), over: Vec::new() },
+            |delta| delta.changes[0] = unset("draft", None, Vec::new()),
             |fault| matches!(fault, DeltaFault::EmptyUnset { .. }),
         ),
         (
             "raw commit",
             |delta| {
-                let commit = file_cid(1);
-                delta.changes[1] = Change::Set { name: name("users"), commit, over: Vec::new() };
+                let (name, commit) = (name("users"), file_cid(1));
+                delta.changes[2] = Change::Set { name, tag: None, commit, over: Vec::new() };
             },
             |fault| matches!(fault, DeltaFault::ForeignLink { what: "commit", .. }),
         ),
@@ -134,7 +147,7 @@ fn every_rule_of_shape_is_checked_on_both_sides() {
             "dots",
             |delta| {
                 let over = sorted([1, 2]).into_iter().rev().collect();
-                delta.changes[0] = Change::Unset { name: name("draft"), over };
+                delta.changes[0] = unset("draft", None, over);
             },
             |fault| matches!(fault, DeltaFault::Unsorted { what: "superseded dots" }),
         ),
@@ -142,7 +155,7 @@ fn every_rule_of_shape_is_checked_on_both_sides() {
             "many dots",
             |delta| {
                 let over = (0..=OVER_MAX as u64).map(cbor_cid).collect();
-                delta.changes[0] = Change::Unset { name: name("draft"), over };
+                delta.changes[0] = unset("draft", None, over);
             },
             |fault| matches!(fault, DeltaFault::TooMany { what: "superseded dots", .. }),
         ),
@@ -173,8 +186,7 @@ fn every_rule_of_shape_is_checked_on_both_sides() {
 #[test]
 fn a_delta_has_a_largest_size() {
     let over: Vec<Cid> = sorted(std::array::from_fn::<u64, 1_000, _>(|index| index as u64));
-    let change =
-        |number| Change::Unset { name: name(&format!("n{number:04}")), over: over.clone() };
+    let change = |number| unset(&format!("n{number:04}"), None, over.clone());
     let big = Delta { changes: (0..30).map(change).collect(), ..delta() };
     let block = forced(&big);
     let error = SignedDelta::sign(big, &key(7)).unwrap_err();
@@ -202,7 +214,7 @@ fn other_encodings_are_refused() {
     });
     check(&replaced(good.block(), b"\x61v\x01", b"\x61v\x00"), malformed);
     check(&replaced(good.block(), b"\x61v\x01", b"\x61v\x18\x01"), malformed);
-    check(&replaced(good.block(), b"\x65unset", b"\x65reset"), malformed);
+    check(&replaced(good.block(), b"\x65unset\xa2", b"\x65reset\xa2"), malformed);
     check(&replaced(good.block(), b"\x67counter", b"\x67kounter"), malformed);
     check(&replaced(good.block(), b"\x6amain.users", b"\x6amain.Users"), malformed);
     // A signature as a list of numbers, or of another length.

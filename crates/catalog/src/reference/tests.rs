@@ -23,6 +23,8 @@ fn each_form_is_understood() {
             "a.b@2026-01-31T14:00:00.250+02:00".to_owned(),
             dataset("a.b", At::Time { unix_ms: 1_769_860_800_250 }),
         ),
+        ("users@v1.2".to_owned(), dataset("users", At::Tag(Tag::parse("v1.2").unwrap()))),
+        ("users@main".to_owned(), dataset("users", At::Tag(Tag::parse("main").unwrap()))),
         (cid.to_string(), Reference::Cid(cid)),
         (format!("/ipfs/{cid}"), Reference::Cid(cid)),
         (format!("ipfs://{cid}"), Reference::Cid(cid)),
@@ -54,8 +56,11 @@ fn what_is_wrong_is_said() {
     for text in ["", "Users", "../../x", "a.b.c", "@2026-01-31", "~1", "us ers@2026-01-31", "1x"] {
         check(text, |error| matches!(error, ReferenceError::Name(_)));
     }
-    for text in ["bafkreinonsense", "/ipfs/", "ipfs://users", "Qmnonsense", "users@main", "a@@b"] {
+    for text in ["bafkreinonsense", "/ipfs/", "ipfs://users", "Qmnonsense", "users@bafy", "a@Qmx"] {
         check(text, |error| matches!(error, ReferenceError::Cid(_)));
+    }
+    for text in ["users@Main", "a@@b", "users@head", "users@v1~2", "users@v 1", "users@-"] {
+        check(text, |error| matches!(error, ReferenceError::Tag(_)));
     }
     for text in
         ["users@2026", "users@2026-02-30", "users@2026-01-31T12:00:00", "users@2026-01-31~2"]

@@ -4,6 +4,7 @@
 use super::*;
 
 const NAMES: [&str; 4] = ["users", "orders", "sales.orders", "x"];
+const TAGS: [&str; 2] = ["v1", "v2"];
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -12,6 +13,19 @@ enum Step {
         commit: u64,
     },
     Unset {
+        name: Index,
+    },
+    Tag {
+        name: Index,
+        tag: Index,
+        commit: u64,
+    },
+    Untag {
+        name: Index,
+        tag: Index,
+    },
+    /// Frees a name and ends its tags.
+    Drop {
         name: Index,
     },
     Rename {
@@ -42,7 +56,11 @@ fn step(honest: bool) -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (any::<Index>(), 0..50_u64).prop_map(|(name, commit)| Step::Set { name, commit }),
         2 => any::<Index>().prop_map(|name| Step::Unset { name }),
+        2 => any::<Index>().prop_map(|name| Step::Drop { name }),
         2 => (any::<Index>(), any::<Index>()).prop_map(|(from, to)| Step::Rename { from, to }),
+        4 => (any::<Index>(), any::<Index>(), 0..50_u64)
+            .prop_map(|(name, tag, commit)| Step::Tag { name, tag, commit }),
+        1 => (any::<Index>(), any::<Index>()).prop_map(|(name, tag)| Step::Untag { name, tag }),
         u32::from(!honest) => (any::<Index>(), any::<Index>())
             .prop_map(|(name, dot)| Step::Overreach { name, dot }),
         1 => Just(Step::Join),
@@ -76,14 +94,24 @@ impl World {
 
     fn step(&mut self, who: usize, now_ms: u64, step: &Step) {
         let named = |index: &Index| name(NAMES[index.index(NAMES.len())]);
+        let tagged = |index: &Index| tag(TAGS[index.index(TAGS.len())]);
         let catalog = &self.replicas[who];
         let changes = match step {
             Step::Set { name, commit } => vec![catalog.set(&named(name), cbor_cid(*commit))],
             Step::Unset { name } => catalog.unset(&named(name)).into_iter().collect(),
-            Step::Rename { from, to } => rename(catalog, &named(from), &named(to)),
+            Step::Tag { name, tag, commit } => {
+                vec![catalog.tag(&named(name), &tagged(tag), cbor_cid(*commit))]
+            }
+            Step::Untag { name, tag } => {
+                catalog.untag(&named(name), &tagged(tag)).into_iter().collect()
+            }
+            Step::Drop { name } => catalog.unset_with_tags(&named(name)),
+            Step::Rename { from, to } => catalog.rename_with_tags(&named(from), &named(to)),
             Step::Overreach { name, dot } if !self.log.is_empty() => {
                 let over = vec![*self.log[dot.index(self.log.len())].cid()];
-                vec![Change::Set { name: named(name), commit: cbor_cid(99), over }]
+                // Now of the name itself, now of a tag.
+                let tag = now_ms.is_multiple_of(2).then(|| tagged(name));
+                vec![Change::Set { name: named(name), tag, commit: cbor_cid(99), over }]
             }
             Step::Join | Step::Overreach { .. } => Vec::new(),
             Step::Receive { deltas } => return self.receive(who, deltas),
@@ -135,19 +163,19 @@ impl World {
     }
 
     /// The first model: what was set, less what any delta that `catalog` has seen supersedes.
-    fn model(&self, catalog: &Catalog) -> BTreeMap<(Name, Cid), Cid> {
+    fn model(&self, catalog: &Catalog) -> BTreeMap<(Label, Cid), Cid> {
         let seen = || self.log.iter().filter(|delta| catalog.contains(delta.cid()));
         let mut dots = BTreeMap::new();
         for delta in seen() {
             for change in &delta.delta().changes {
-                if let Change::Set { name, commit, .. } = change {
-                    dots.insert((name.clone(), *delta.cid()), *commit);
+                if let Change::Set { commit, .. } = change {
+                    dots.insert((change.label(), *delta.cid()), *commit);
                 }
             }
         }
         for change in seen().flat_map(|delta| &delta.delta().changes) {
             for dot in change.over() {
-                dots.remove(&(change.name().clone(), *dot));
+                dots.remove(&(change.label(), *dot));
             }
         }
         dots
@@ -167,22 +195,23 @@ impl World {
     }
 
     /// The second model, which knows nothing of dots: a set lives until somebody who had seen it
-    /// changes the name.
-    fn causal_model(&self) -> BTreeMap<(Name, Cid), Cid> {
+    /// changes the name or tag.
+    fn causal_model(&self) -> BTreeMap<(Label, Cid), Cid> {
         let mut dots = BTreeMap::new();
         let ancestors: Vec<BTreeSet<Cid>> =
             self.log.iter().map(|delta| self.ancestors(delta)).collect();
         for delta in &self.log {
             for change in &delta.delta().changes {
-                let Change::Set { name, commit, .. } = change else {
+                let Change::Set { commit, .. } = change else {
                     continue;
                 };
+                let label = change.label();
                 let ended = self.log.iter().zip(&ancestors).any(|(later, seen)| {
                     seen.contains(delta.cid())
-                        && later.delta().changes.iter().any(|change| change.name() == name)
+                        && later.delta().changes.iter().any(|change| change.label() == label)
                 });
                 if !ended {
-                    dots.insert((name.clone(), *delta.cid()), *commit);
+                    dots.insert((label, *delta.cid()), *commit);
                 }
             }
         }
@@ -203,37 +232,34 @@ impl World {
     }
 }
 
-fn rename(catalog: &Catalog, from: &Name, to: &Name) -> Vec<Change> {
-    match (catalog.get(from), catalog.unset(from)) {
-        (Some(entry), Some(unset)) if from != to => vec![unset, catalog.set(to, entry.commit)],
-        _ => Vec::new(),
-    }
-}
-
 /// The live dots of a catalog, as the models give them.
-fn live(catalog: &Catalog) -> BTreeMap<(Name, Cid), Cid> {
-    let dots = catalog.live.iter().flat_map(|(name, dots)| {
-        dots.iter().map(move |(dot, value)| ((name.clone(), *dot), value.commit))
+fn live(catalog: &Catalog) -> BTreeMap<(Label, Cid), Cid> {
+    let dots = catalog.live.iter().flat_map(|(label, dots)| {
+        dots.iter().map(move |(dot, value)| ((label.clone(), *dot), value.commit))
     });
     dots.collect()
 }
 
 /// Checks that every live value can be seen from outside, and nothing else.
 fn check_entries(catalog: &Catalog) {
-    let mut shown: BTreeMap<Name, BTreeSet<Cid>> = BTreeMap::new();
-    for entry in catalog.datasets() {
-        assert_eq!(catalog.get(&entry.name).as_ref(), Some(&entry));
+    let mut shown: BTreeMap<Label, BTreeSet<Cid>> = BTreeMap::new();
+    for entry in catalog.datasets().into_iter().chain(catalog.all_tags()) {
+        let again = match &entry.tag {
+            Some(tag) => catalog.get_tag(&entry.name, tag),
+            None => catalog.get(&entry.name),
+        };
+        assert_eq!(again.as_ref(), Some(&entry));
         let orders: Vec<(Hlc, KeyId, Cid)> = std::iter::once((entry.clock, entry.key, entry.dot))
             .chain(entry.others.iter().map(|other| (other.clock, other.key, other.dot)))
             .collect();
         assert!(orders.is_sorted_by(|before, after| before > after));
-        let commits = shown.entry(entry.name).or_default();
+        let commits = shown.entry(Label { name: entry.name, tag: entry.tag }).or_default();
         commits.insert(entry.commit);
         assert!(entry.others.iter().all(|other| commits.insert(other.commit)));
     }
-    let mut expected: BTreeMap<Name, BTreeSet<Cid>> = BTreeMap::new();
-    for ((name, _), commit) in live(catalog) {
-        expected.entry(name).or_default().insert(commit);
+    let mut expected: BTreeMap<Label, BTreeSet<Cid>> = BTreeMap::new();
+    for ((label, _), commit) in live(catalog) {
+        expected.entry(label).or_default().insert(commit);
     }
     assert_eq!(shown, expected);
 }

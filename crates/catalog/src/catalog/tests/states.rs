@@ -14,13 +14,18 @@ fn example() -> Catalog {
     let mut other = catalog.clone();
     set(&mut catalog, 1, 200, "users", 11);
     set(&mut catalog, 1, 200, "sales.orders", 20);
+    let change = catalog.tag(&name("sales.orders"), &tag("v1"), cbor_cid(20));
+    write(&mut catalog, 1, 250, vec![change]);
     let concurrent = set(&mut other, 2, 300, "users", 12);
     catalog.apply(&concurrent).unwrap();
     let hasty = Delta {
         parents: Vec::new(),
         clock: Hlc { wall_ms: 50, counter: 7 },
         key: key(2).id(),
-        changes: vec![Change::Unset { name: name("users"), over: vec![cbor_cid(99)] }],
+        changes: vec![
+            unset("users", None, vec![cbor_cid(99)]),
+            unset("users", Some("v1"), vec![cbor_cid(99)]),
+        ],
     };
     catalog.apply(&SignedDelta::sign(hasty, &key(2)).unwrap()).unwrap();
     catalog
@@ -38,7 +43,7 @@ fn the_bytes_are_those_of_version_1() {
     assert_eq!(catalog.to_state().unwrap(), *golden.data());
     assert_same(&Catalog::from_state(golden.data()).unwrap(), &catalog);
     let deltas: Vec<Cid> = catalog.deltas().copied().collect();
-    assert_eq!(deltas.len(), 5);
+    assert_eq!(deltas.len(), 6);
     assert!(deltas.iter().all(|delta| catalog.contains(delta)));
     assert_eq!(catalog.latest(), Hlc { wall_ms: 300, counter: 0 });
 }
@@ -66,7 +71,8 @@ fn a_newer_state_is_said_to_be_newer() {
     assert!(matches!(error, StateError::Newer { found: 2 }), "{error:?}");
 }
 
-type Live = Vec<(Name, Vec<(Cid, Cid, KeyId)>)>;
+type Named = (Name, Option<Tag>);
+type Live = Vec<(Name, Option<Tag>, Vec<(Cid, Cid, KeyId)>)>;
 
 /// A state with fields of the test's choosing, whether or not they fit together.
 #[derive(serde::Serialize)]
@@ -80,7 +86,7 @@ struct ForgedState {
     applied: Vec<(Cid, u64, u32)>,
     heads: Vec<Cid>,
     live: Live,
-    foreseen: Vec<(Cid, Vec<Name>)>,
+    foreseen: Vec<(Cid, Vec<Named>)>,
 }
 
 #[test]
@@ -90,19 +96,27 @@ fn a_state_that_contradicts_itself_is_refused() {
     let one = || ForgedState { applied: applied(), heads: vec![cbor_cid(1)], ..Default::default() };
     let good = Forged { v: 1, catalog: one() };
     Catalog::from_state(&dag_cbor::encode(&good).unwrap()).unwrap();
-    let live = |dot| vec![(name("users"), vec![(cbor_cid(dot), cbor_cid(10), key)])];
+    let live = |dot| vec![(name("users"), None, vec![(cbor_cid(dot), cbor_cid(10), key)])];
+    let tagged = || {
+        let mut live = live(1);
+        live[0].1 = Some(tag("v1"));
+        live
+    };
+    let good = Forged { v: 1, catalog: ForgedState { live: tagged(), ..one() } };
+    Catalog::from_state(&dag_cbor::encode(&good).unwrap()).unwrap();
     let bad = [
         ForgedState { heads: vec![cbor_cid(2)], ..one() },
         ForgedState { heads: Vec::new(), ..one() },
         ForgedState { applied: Vec::new(), heads: Vec::new(), live: live(1), ..one() },
         ForgedState { live: live(2), ..one() },
-        ForgedState { live: vec![(name("users"), Vec::new())], ..one() },
-        ForgedState { foreseen: vec![(cbor_cid(1), vec![name("users")])], ..one() },
+        ForgedState { live: vec![(name("users"), None, Vec::new())], ..one() },
+        ForgedState { foreseen: vec![(cbor_cid(1), vec![(name("users"), None)])], ..one() },
         ForgedState { foreseen: vec![(cbor_cid(2), Vec::new())], ..one() },
         // Not in order, or twice.
         ForgedState { heads: vec![cbor_cid(1), cbor_cid(1)], ..one() },
         ForgedState { applied: [applied(), applied()].concat(), ..one() },
         ForgedState { live: [live(1), live(1)].concat(), ..one() },
+        ForgedState { live: [tagged(), live(1)].concat(), ..one() },
     ];
     for (number, catalog) in bad.into_iter().enumerate() {
         let bytes = dag_cbor::encode(&Forged { v: 1, catalog }).unwrap();
