@@ -41,6 +41,10 @@ pub struct Commit {
     pub key_columns: Vec<String>,
     /// The columns whose values are folders of the content, in order.
     pub partition_columns: Vec<String>,
+    /// The hash of all rows, which the logical hash is made of and which grows with rows behind
+    /// them.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "wire::optional_byte_string")]
+    pub rows_hash: Option<Bytes>,
     /// A digest of the values in order, independent of their encoding.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "wire::optional_byte_string")]
     pub logical_hash: Option<Bytes>,

@@ -97,6 +97,7 @@ pub(crate) fn commit() -> Commit {
         cut_columns: vec!["id".to_owned()],
         key_columns: vec!["id".to_owned()],
         partition_columns: vec!["day".to_owned()],
+        rows_hash: Some(Bytes::from_static(&[0xbb; 16])),
         logical_hash: Some(Bytes::from_static(&[0xaa; 32])),
         metadata: BTreeMap::from([
             ("source".to_owned(), "orders.csv".to_owned()),

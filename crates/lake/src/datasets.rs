@@ -272,7 +272,7 @@ impl Inner {
             rows: commit.rows,
             bytes: commit.bytes,
             columns: commit.columns.len() as u64,
-            parts: commit.parts.iter().map(|list| u64::from(list.parts)).sum(),
+            parts: crate::write::count(&commit.parts),
             updated_ms: commit.time_ms,
             operation: commit.operation,
             metadata: commit.metadata,

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use cidlake_block::unixfs::UnixFsError;
 use cidlake_block::{BlocksError, CidError};
+use cidlake_catalog::HistoryError;
 use cidlake_query::{QueryError, QueryErrorKind};
 use cidlake_store::{CommitError, StoreError};
 
@@ -200,6 +201,19 @@ impl From<CommitError> for Error {
             )
             .with_hint("try again"),
         }
+    }
+}
+
+impl From<cidlake_catalog::CommitError> for Error {
+    fn from(error: cidlake_catalog::CommitError) -> Self {
+        let message = "the parts that a version lists cannot be read or written";
+        Self::corrupt(message).with_source(error)
+    }
+}
+
+impl From<HistoryError> for Error {
+    fn from(error: HistoryError) -> Self {
+        Self::corrupt(error.to_string())
     }
 }
 

@@ -5,11 +5,9 @@
 //! changes the lake.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use cidlake_block::{Cid, Codec, parse_cid};
-use cidlake_catalog::{At, Commit, Entry, Name, Part, Reference, decode_part_list};
-use cidlake_query::Table;
+use cidlake_catalog::{At, Commit, Entry, Name, Part, Reference, all_parts};
 
 use crate::error::{Error, ErrorKind};
 use crate::lake::{Inner, Lake, View};
@@ -202,7 +200,7 @@ impl Inner {
         let mut steps = 0_u32;
         loop {
             let reached = match at {
-                At::Head => true,
+                At::Head | At::Tag(_) => true,
                 At::Back(back) => steps == *back,
                 At::Commit(wanted) => cid == *wanted,
                 At::Time { unix_ms } => commit.time_ms <= *unix_ms,
@@ -265,21 +263,7 @@ impl Inner {
 
     /// Reads the parts of a commit, in row order.
     pub(crate) fn parts(&self, commit: &Commit) -> Result<Vec<Part>, Error> {
-        let mut parts = Vec::new();
-        for link in &commit.parts {
-            let list = decode_part_list(&self.block(&link.cid)?).map_err(|error| {
-                Error::corrupt(format!("the part list {} cannot be read", link.cid))
-                    .with_source(error)
-            })?;
-            parts.extend(list);
-        }
-        Ok(parts)
-    }
-
-    /// Returns the table of a commit, ready to be read.
-    pub(crate) fn table(&self, commit: Commit) -> Result<Arc<Table>, Error> {
-        let parts = self.parts(&commit)?;
-        Ok(Arc::new(Table::new(commit, parts)?))
+        all_parts(&commit.parts, &mut |cid| self.block(cid))
     }
 
     /// Says that there is no such dataset, and which ones are near.
@@ -322,7 +306,7 @@ fn expired(name: &Name, at: &At, oldest: &Cid) -> Error {
 
 fn wanted(at: &At) -> String {
     match at {
-        At::Head => "its head".to_owned(),
+        At::Head | At::Tag(_) => "its head".to_owned(),
         At::Back(back) => format!("a version {back} steps back"),
         At::Commit(cid) => format!("the commit {cid} in its history"),
         At::Time { .. } => "a version as old as that".to_owned(),

@@ -75,11 +75,9 @@ pub(crate) struct Opened {
     pub(crate) rows_total: Option<u64>,
 }
 
-impl Opened {
-    /// Returns how many bytes of input were read.
-    pub(crate) fn bytes_read(&self) -> u64 {
-        self.bytes_read.iter().map(|read| read.load(Ordering::Relaxed)).sum()
-    }
+/// Returns how many bytes of input were read.
+pub(crate) fn total(bytes_read: &[Arc<AtomicU64>]) -> u64 {
+    bytes_read.iter().map(|read| read.load(Ordering::Relaxed)).sum()
 }
 
 /// Opens all sources and joins them under one schema: `onto`, where the rows go to a table that

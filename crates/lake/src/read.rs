@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use cidlake_query::{QueryError, Resolve, Resolved, Scan};
+use cidlake_query::{QueryError, Resolve, Resolved, Scan, Table};
 
 use crate::datasets;
 use crate::error::{Error, ErrorKind};
@@ -41,7 +41,7 @@ impl Lake {
         let hold = self.hold().await?;
         match self.target(reference).await? {
             Target::Commit(found) => {
-                let table = self.blocking(move |inner| inner.table(found.commit)).await?;
+                let table = Arc::new(Table::new(found.commit)?);
                 let scan =
                     Scan { columns: options.columns, filter: options.filter, limit: options.limit };
                 Ok(Rows::new(self.inner.engine.scan(table, scan).await?, None, hold))
@@ -98,10 +98,7 @@ impl Resolve for Resolver {
         };
         match target {
             Target::Content(root) => Ok(Some(Resolved::File { root })),
-            Target::Commit(found) => {
-                let table = self.lake.blocking(move |inner| inner.table(found.commit)).await;
-                Ok(Some(Resolved::Table(Arc::clone(&table.map_err(query_error)?))))
-            }
+            Target::Commit(found) => Ok(Some(Resolved::Table(Arc::new(Table::new(found.commit)?)))),
         }
     }
 

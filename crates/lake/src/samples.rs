@@ -6,7 +6,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use cidlake_block::{Block, Cid, Codec};
-use cidlake_catalog::{Commit, Part, part_lists};
+use cidlake_catalog::{Commit, Part, part_tree};
 
 use crate::history::parse_name;
 use crate::lake::{Draft, Lake, Open};
@@ -50,7 +50,8 @@ impl Version {
             columns: Vec::new(),
             rows_hash: None,
         };
-        let (link, list) = part_lists(&[part]).unwrap().remove(0);
+        let mut lists = part_tree(&[part]).unwrap();
+        let list = lists.blocks.remove(0);
         let commit = Commit {
             content: *leaf.cid(),
             profile: "by hand".to_owned(),
@@ -58,14 +59,17 @@ impl Version {
             bytes: LEAF_BYTES as u64,
             schema: Bytes::from_static(b"none"),
             columns: Vec::new(),
-            parts: vec![link],
+            parts: lists.top,
             cut_columns: Vec::new(),
             key_columns: Vec::new(),
             partition_columns: Vec::new(),
+            rows_hash: None,
             logical_hash: None,
             metadata: BTreeMap::new(),
             operation: "create".to_owned(),
             parents: parents.to_vec(),
+            depth: 0,
+            jump: None,
             author: "nobody".to_owned(),
             time_ms: 1_000 * number,
             message: None,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, UInt64Array};
 use arrow::datatypes::{DataType, SchemaRef, TimeUnit, i256};
-use cidlake_catalog::{ColumnStats, Part, Scalar};
+use cidlake_catalog::{ColumnStats, Part, PartListLink, Scalar};
 use datafusion::common::pruning::PruningStatistics;
 use datafusion::common::stats::Precision;
 use datafusion::common::{Column, ColumnStatistics, ScalarValue, Statistics};
@@ -145,23 +145,42 @@ pub fn extreme_text(bounds: &[&Scalar], kind: &DataType, which: Extreme) -> Opti
     best.map(|value| value.to_string())
 }
 
-/// The parts of a table as containers that a filter may rule out.
-pub(crate) struct PartStatistics<'a> {
-    parts: &'a [Part],
+/// What is known of the rows of a part, or of all parts below a list.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Known<'a> {
+    pub(crate) rows: u64,
+    columns: &'a [ColumnStats],
+}
+
+impl<'a> From<&'a Part> for Known<'a> {
+    fn from(part: &'a Part) -> Self {
+        Self { rows: part.rows, columns: &part.columns }
+    }
+}
+
+impl<'a> From<&'a PartListLink> for Known<'a> {
+    fn from(link: &'a PartListLink) -> Self {
+        Self { rows: link.rows, columns: &link.columns }
+    }
+}
+
+/// Parts, or lists of parts, as containers that a filter may rule out.
+pub(crate) struct KnownStatistics<'a> {
+    containers: Vec<Known<'a>>,
     schema: &'a SchemaRef,
 }
 
-impl<'a> PartStatistics<'a> {
-    pub(crate) fn new(parts: &'a [Part], schema: &'a SchemaRef) -> Self {
-        Self { parts, schema }
+impl<'a> KnownStatistics<'a> {
+    pub(crate) fn new(containers: Vec<Known<'a>>, schema: &'a SchemaRef) -> Self {
+        Self { containers, schema }
     }
 
-    /// Returns one bound of `column` for each part, null where a part does not say.
+    /// Returns one bound of `column` for each container, null where one does not say.
     fn bounds(&self, column: &Column, end: End) -> Option<ArrayRef> {
         let (index, field) = self.schema.column_with_name(column.name())?;
         let unknown = ScalarValue::try_new_null(field.data_type()).ok()?;
-        let values = self.parts.iter().map(|part| {
-            let stats = part.columns.get(index);
+        let values = self.containers.iter().map(|known| {
+            let stats = known.columns.get(index);
             let value = stats.and_then(|stats| end.value(stats, field.data_type()));
             value.unwrap_or_else(|| unknown.clone())
         });
@@ -169,7 +188,7 @@ impl<'a> PartStatistics<'a> {
     }
 }
 
-impl PruningStatistics for PartStatistics<'_> {
+impl PruningStatistics for KnownStatistics<'_> {
     fn min_values(&self, column: &Column) -> Option<ArrayRef> {
         self.bounds(column, End::Least)
     }
@@ -179,17 +198,19 @@ impl PruningStatistics for PartStatistics<'_> {
     }
 
     fn num_containers(&self) -> usize {
-        self.parts.len()
+        self.containers.len()
     }
 
     fn null_counts(&self, column: &Column) -> Option<ArrayRef> {
         let (index, _) = self.schema.column_with_name(column.name())?;
-        let nulls = self.parts.iter().map(|part| part.columns.get(index).map(|stats| stats.nulls));
+        let nulls =
+            self.containers.iter().map(|known| known.columns.get(index).map(|stats| stats.nulls));
         Some(Arc::new(nulls.collect::<UInt64Array>()))
     }
 
     fn row_counts(&self) -> Option<ArrayRef> {
-        Some(Arc::new(self.parts.iter().map(|part| Some(part.rows)).collect::<UInt64Array>()))
+        let rows = self.containers.iter().map(|known| Some(known.rows));
+        Some(Arc::new(rows.collect::<UInt64Array>()))
     }
 
     fn contained(&self, _: &Column, _: &HashSet<ScalarValue>) -> Option<BooleanArray> {

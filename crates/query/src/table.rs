@@ -5,17 +5,17 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
-use cidlake_block::{Blocks, Cid};
-use cidlake_catalog::{Commit, Part, decode_part_list};
+use cidlake_block::Cid;
+use cidlake_catalog::{Commit, Part};
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::{DFSchema, Statistics};
+use datafusion::common::{DFSchema, DataFusionError, Statistics};
 use datafusion::datasource::TableType;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
-use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
+use datafusion::physical_optimizer::pruning::{PruningPredicate, PruningPredicateBuilder};
 use datafusion::physical_plan::ExecutionPlan;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 
@@ -23,43 +23,35 @@ use crate::error::QueryError;
 use crate::layout::{canonical_schema, schema_from_bytes};
 use crate::object_store::{lake_url, object_meta};
 use crate::part_files::{FirstFailure, OpenFile, PartFiles, Readers};
-use crate::prune::{PartStatistics, part_statistics};
+use crate::parts::{Parts, Wanted};
+use crate::prune::part_statistics;
 
-/// A commit with its parts: one version of a table, ready to be read.
+/// One version of a table, ready to be read.
 #[derive(Clone, Debug)]
 pub struct Table {
     /// The commit.
     pub commit: Commit,
     /// The schema that the user gave.
     pub schema: SchemaRef,
-    /// The parts, in row order.
-    pub parts: Arc<[Part]>,
+    /// Its parts, or those of them that are to be read.
+    pub parts: Parts,
 }
 
 impl Table {
-    /// Makes a table of a commit and its parts.
+    /// Makes a table of all parts of a commit.
     ///
     /// # Errors
     /// When the commit's schema cannot be read.
-    pub fn new(commit: Commit, parts: Vec<Part>) -> Result<Self, QueryError> {
+    pub fn new(commit: Commit) -> Result<Self, QueryError> {
+        let parts = Parts::Listed(commit.parts.clone().into());
         let schema = schema_from_bytes(&commit.schema)?;
-        Ok(Self { commit, schema, parts: parts.into() })
+        Ok(Self { commit, schema, parts })
     }
 
-    /// Reads the parts of a commit.
-    ///
-    /// # Errors
-    /// When a part list cannot be had or read.
-    pub async fn load(blocks: &dyn Blocks, commit: Commit) -> Result<Self, QueryError> {
-        let mut parts = Vec::new();
-        for link in &commit.parts {
-            let list = decode_part_list(&blocks.get(&link.cid).await?);
-            parts.extend(list.map_err(|error| QueryError::Corrupt {
-                cid: link.cid,
-                detail: error.to_string(),
-            })?);
-        }
-        Self::new(commit, parts)
+    /// Returns the table of some of the parts alone.
+    #[must_use]
+    pub fn narrowed(&self, parts: Vec<Part>) -> Self {
+        Self { parts: Parts::Given(parts.into()), ..self.clone() }
     }
 }
 
@@ -79,7 +71,7 @@ pub(crate) struct PartsProvider {
     schema: SchemaRef,
     /// What the files hold.
     file_schema: SchemaRef,
-    parts: Arc<[Part]>,
+    parts: Parts,
     /// Whether the files were written by others.
     foreign: bool,
     files: Arc<PartFiles>,
@@ -99,7 +91,7 @@ impl PartsProvider {
             Types::Canonical => Arc::clone(&file_schema),
             Types::Sql => sql_schema(&table.schema, &file_schema),
         };
-        let parts = Arc::clone(&table.parts);
+        let parts = table.parts.clone();
         Ok(Self { schema, file_schema, parts, foreign: false, files, failure })
     }
 
@@ -124,29 +116,37 @@ impl PartsProvider {
             columns: Vec::new(),
             rows_hash: None,
         };
-        let (file_schema, parts) = (Arc::clone(&schema), Arc::new([part]));
+        let (file_schema, parts) = (Arc::clone(&schema), Parts::Given(Arc::new([part])));
         Ok(Self { schema, file_schema, parts, foreign: true, files, failure })
     }
 
-    /// Returns the parts that `filters` do not rule out.
-    fn kept(
+    /// Returns the parts that `filters` do not rule out; without any, as many as have `limit` rows.
+    async fn kept(
         &self,
         state: &dyn Session,
         filters: &[Expr],
-    ) -> datafusion::common::Result<Vec<&Part>> {
-        let all = || self.parts.iter().collect();
-        let Some(filter) = conjunction(filters.iter().cloned()) else { return Ok(all()) };
+        limit: Option<usize>,
+    ) -> datafusion::common::Result<Vec<Part>> {
+        let filter = self.pruning(state, filters)?;
+        let wanted = Wanted {
+            filter: filter.as_deref().map(|filter| (filter, &self.schema)),
+            rows: limit.filter(|_| filters.is_empty()).map(|limit| limit as u64),
+        };
+        let kept = self.parts.wanted(self.files.blocks().as_ref(), wanted).await;
+        kept.map_err(|error| DataFusionError::External(Box::new(error)))
+    }
+
+    /// Returns what `filters` say of bounds of columns; nothing where they say nothing of them.
+    fn pruning(
+        &self,
+        state: &dyn Session,
+        filters: &[Expr],
+    ) -> datafusion::common::Result<Option<Arc<PruningPredicate>>> {
+        let Some(filter) = conjunction(filters.iter().cloned()) else { return Ok(None) };
         let schema = DFSchema::try_from(Arc::clone(&self.schema))?;
         let filter = state.create_physical_expr(filter, &schema)?;
         let builder = PruningPredicateBuilder::new().with_file_schema(Arc::clone(&self.schema));
-        let Some(predicate) = builder.build(filter) else {
-            return Ok(all());
-        };
-        // Where the filter cannot be computed on bounds, they rule nothing out.
-        let Ok(kept) = predicate.prune(&PartStatistics::new(&self.parts, &self.schema)) else {
-            return Ok(all());
-        };
-        Ok(self.parts.iter().zip(kept).filter_map(|(part, keep)| keep.then_some(part)).collect())
+        Ok(builder.build(filter))
     }
 
     fn file(&self, part: &Part) -> PartitionedFile {
@@ -156,7 +156,7 @@ impl PartsProvider {
     }
 
     /// Spreads parts over partitions: as many groups as threads, neighbours together.
-    fn groups(&self, kept: &[&Part], partitions: usize) -> Vec<FileGroup> {
+    fn groups(&self, kept: &[Part], partitions: usize) -> Vec<FileGroup> {
         let size = kept.len().div_ceil(partitions.max(1)).max(1);
         kept.chunks(size)
             .map(|parts| FileGroup::new(parts.iter().map(|part| self.file(part)).collect()))
@@ -188,7 +188,7 @@ impl TableProvider for PartsProvider {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> datafusion::common::Result<Arc<dyn ExecutionPlan>> {
-        let kept = self.kept(state, filters)?;
+        let kept = self.kept(state, filters, limit).await?;
         let statistics: Vec<Statistics> =
             kept.iter().map(|part| part_statistics(part, &self.schema)).collect();
         let statistics = Statistics::try_merge_iter(&statistics, &self.schema)?;

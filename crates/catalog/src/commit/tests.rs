@@ -17,6 +17,7 @@ fn least() -> Commit {
         cut_columns: Vec::new(),
         key_columns: Vec::new(),
         partition_columns: Vec::new(),
+        rows_hash: None,
         logical_hash: None,
         metadata: BTreeMap::new(),
         operation: "create".to_owned(),

@@ -10,7 +10,7 @@ use arrow::datatypes::*;
 use async_trait::async_trait;
 use bytes::Bytes;
 use cidlake_block::{Block, BlocksError, Codec, MemBlocks, PutReport};
-use cidlake_catalog::Commit;
+use cidlake_catalog::{Commit, part_tree};
 use datafusion::common::DataFusionError;
 use datafusion::physical_plan::ExecutionPlanProperties;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -53,6 +53,8 @@ fn table_of(blocks: &MemBlocks, batches: &[RecordBatch]) -> Arc<Table> {
             parts.push(encoded.part);
         }
     }
+    let lists = part_tree(&parts).unwrap();
+    now(blocks.put_many(lists.blocks)).unwrap();
     let commit = Commit {
         content: content_root(&parts).unwrap().root,
         profile: PROFILE.to_owned(),
@@ -60,19 +62,22 @@ fn table_of(blocks: &MemBlocks, batches: &[RecordBatch]) -> Arc<Table> {
         bytes: parts.iter().map(|part| part.bytes).sum(),
         schema: schema_to_bytes(&schema),
         columns: Vec::new(),
-        parts: Vec::new(),
+        parts: lists.top,
         cut_columns: Vec::new(),
         key_columns: Vec::new(),
         partition_columns: Vec::new(),
+        rows_hash: None,
         logical_hash: None,
         metadata: BTreeMap::new(),
         operation: "create".to_owned(),
         parents: Vec::new(),
+        depth: 0,
+        jump: None,
         author: String::new(),
         time_ms: 0,
         message: None,
     };
-    Arc::new(Table::new(commit, parts).unwrap())
+    Arc::new(Table::new(commit).unwrap())
 }
 
 fn batch_of(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {

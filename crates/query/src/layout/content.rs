@@ -40,25 +40,50 @@ pub struct Content {
 /// # Errors
 /// `Internal` when there are no parts: also a table without rows has one.
 pub fn content_root(parts: &[Part]) -> Result<Content, QueryError> {
-    let bytes = parts.iter().map(|part| part.bytes).sum();
-    if let [part] = parts {
-        return Ok(Content { root: part.cid, bytes, tsize: part.tsize, nodes: Vec::new() });
+    grown_root(&Folders::default(), parts)
+}
+
+/// The content of a table that grows, as far as growing needs to know it.
+#[derive(Debug, Clone, Default)]
+pub struct Folders {
+    /// The folders before the last one, in order; none where there is one run.
+    pub closed: Vec<Entry>,
+    /// The parts of the last folder, in order, by any name.
+    pub open: Vec<Entry>,
+    /// Sum of the sizes of all Parquet files in bytes.
+    pub bytes: u64,
+}
+
+/// Returns the content of a table with `new` parts behind those that it has: the same as
+/// [`content_root`] gives of all of them.
+///
+/// # Errors
+/// As [`content_root`].
+pub fn grown_root(before: &Folders, new: &[Part]) -> Result<Content, QueryError> {
+    let bytes = before.bytes + new.iter().map(|part| part.bytes).sum::<u64>();
+    let mut parts = before.open.clone();
+    parts.extend(new.iter().map(|part| Entry {
+        name: String::new(),
+        cid: part.cid,
+        tsize: part.tsize,
+    }));
+    if let ([], [only]) = (before.closed.as_slice(), parts.as_slice()) {
+        let (root, tsize) = (only.cid, only.tsize);
+        return Ok(Content { root, bytes, tsize, nodes: Vec::new() });
     }
-    let mut folders = Vec::new();
-    for run in runs(parts) {
-        folders.push(folder_of_parts(run)?);
+    let mut folders = before.closed.clone();
+    let mut nodes = Vec::new();
+    for run in runs(&parts) {
+        let folder = folder_of_parts(run)?;
+        nodes.extend(folder.nodes);
+        let name = format!("{:06}", folders.len());
+        folders.push(Entry { name, cid: folder.root, tsize: folder.tsize });
     }
-    let mut nodes: Vec<Block> = folders.iter().flat_map(|folder| folder.nodes.clone()).collect();
     match folders.as_slice() {
         [] => Err(QueryError::internal("a table has no parts")),
-        [only] => Ok(Content { root: only.root, bytes, tsize: only.tsize, nodes }),
-        several => {
-            let entries = several.iter().enumerate().map(|(ordinal, folder)| Entry {
-                name: format!("{ordinal:06}"),
-                cid: folder.root,
-                tsize: folder.tsize,
-            });
-            let top = directory(entries.collect())?;
+        [only] => Ok(Content { root: only.cid, bytes, tsize: only.tsize, nodes }),
+        _ => {
+            let top = directory(folders)?;
             nodes.extend(top.nodes);
             Ok(Content { root: top.root, bytes, tsize: top.tsize, nodes })
         }
@@ -66,7 +91,7 @@ pub fn content_root(parts: &[Part]) -> Result<Content, QueryError> {
 }
 
 /// Cuts parts into runs by their CIDs.
-fn runs(parts: &[Part]) -> Vec<&[Part]> {
+fn runs(parts: &[Entry]) -> Vec<&[Entry]> {
     let mut runs = Vec::new();
     let mut start = 0;
     for (index, part) in parts.iter().enumerate() {
@@ -92,11 +117,65 @@ fn ends_run(cid: &Cid) -> bool {
 }
 
 /// A folder of consecutive parts.
-fn folder_of_parts(parts: &[Part]) -> Result<Dag, QueryError> {
+fn folder_of_parts(parts: &[Entry]) -> Result<Dag, QueryError> {
     let entries = parts.iter().enumerate().map(|(ordinal, part)| Entry {
         name: format!("part-{ordinal:06}.parquet"),
-        cid: part.cid,
-        tsize: part.tsize,
+        ..part.clone()
     });
     Ok(directory(entries.collect())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use cidlake_block::unixfs::Entry;
+    use cidlake_block::{Codec, cid_of};
+    use cidlake_catalog::Part;
+    use proptest::prelude::*;
+
+    use super::{Folders, content_root, grown_root, runs};
+
+    fn part(number: u64) -> Part {
+        Part {
+            cid: cid_of(Codec::Raw, &number.to_le_bytes()),
+            rows: 1,
+            bytes: 10 + number % 7,
+            tsize: 20 + number % 5,
+            partition: Vec::new(),
+            columns: Vec::new(),
+            rows_hash: None,
+        }
+    }
+
+    fn entries(parts: &[Part]) -> Vec<Entry> {
+        let entry = |part: &Part| Entry { name: String::new(), cid: part.cid, tsize: part.tsize };
+        parts.iter().map(entry).collect()
+    }
+
+    /// What a reader of the content of `parts` finds.
+    fn folders(parts: &[Part]) -> Folders {
+        let entries = entries(parts);
+        let runs = runs(&entries);
+        let (open, closed) = runs.split_last().unwrap();
+        let closed = closed.iter().enumerate().map(|(ordinal, run)| {
+            let folder = super::folder_of_parts(run).unwrap();
+            Entry { name: format!("{ordinal:06}"), cid: folder.root, tsize: folder.tsize }
+        });
+        let bytes = parts.iter().map(|part| part.bytes).sum();
+        Folders { closed: closed.collect(), open: open.to_vec(), bytes }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn a_content_that_grew_is_that_of_all_parts(seed: u64, before in 1..2_000_usize, new in 0..40_usize) {
+            let parts: Vec<Part> = (0..(before + new) as u64).map(|n| part(seed ^ n)).collect();
+            let (old, fresh) = parts.split_at(before);
+            let grown = grown_root(&folders(old), fresh).unwrap();
+            let whole = content_root(&parts).unwrap();
+            prop_assert_eq!(
+                (grown.root, grown.bytes, grown.tsize),
+                (whole.root, whole.bytes, whole.tsize)
+            );
+        }
+    }
 }

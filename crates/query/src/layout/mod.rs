@@ -36,7 +36,7 @@ mod stats;
 mod tests;
 
 pub use canonical::{canonical_schema, restore};
-pub use content::{Content, PARTS_PER_FOLDER, content_root};
+pub use content::{Content, Folders, PARTS_PER_FOLDER, content_root, grown_root};
 pub use leaf_map::{LeafInfo, LeafKind};
 pub use logical_hash::RowsHash;
 pub use part::{EncodedPart, encode_part};

@@ -1,0 +1,18 @@
+//! Writing a new version of a dataset: rows become parts ([`pipeline`]), parts and words become a
+//! commit, and the commit gets its name ([`publish`]).
+//!
+//! What the rows are, and which parts stay, is for the operations to say: [`store`] here, others in
+//! `edit/`. They describe a version in the making as a [`Next`].
+
+mod draft;
+mod next;
+mod pipeline;
+mod publish;
+mod reread;
+mod store;
+
+pub(crate) use draft::count;
+pub(crate) use next::{Next, NextParts};
+pub(crate) use pipeline::{Incoming, StoredParts};
+pub(crate) use publish::Published;
+pub use store::{StoreRequest, Stored};

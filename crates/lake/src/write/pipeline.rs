@@ -1,0 +1,225 @@
+//! From rows to parts: rows are cut into row groups in order, encoded on all threads and put in
+//! order. The number of row groups in memory is bounded. Nothing is named here: what comes of an
+//! operation that fails half way is blocks that garbage collection may take.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Mutex, PoisonError};
+
+use cidlake_catalog::Part;
+use cidlake_query::arrow::datatypes::SchemaRef;
+use cidlake_query::arrow::record_batch::RecordBatch;
+use cidlake_query::layout::{self, CutRule, EncodedPart, RowGroup};
+use cidlake_store::Hold;
+
+use crate::error::Error;
+use crate::lake::Inner;
+use crate::progress::{Progress, ProgressEvent, Unit};
+
+/// Row groups that are encoded at once; more threads than that work at the columns of one.
+const WORKERS_MAX: usize = 2;
+
+/// Rows on their way in.
+pub(crate) struct Incoming<'a> {
+    /// The schema of every batch, in the user's types.
+    pub(crate) schema: SchemaRef,
+    /// The rows, in order.
+    pub(crate) batches: Box<dyn Iterator<Item = Result<RecordBatch, Error>> + Send + 'a>,
+    /// How many rows there will be, where that is known.
+    pub(crate) rows_total: Option<u64>,
+    /// Bytes of all input, where they are known.
+    pub(crate) bytes_total: Option<u64>,
+    /// Bytes of input read so far, where `bytes_total` is known.
+    pub(crate) bytes_read: Box<dyn Fn() -> u64 + Send + Sync + 'a>,
+}
+
+impl Inner {
+    /// Cuts, encodes and puts all rows; returns the parts in row order and the bytes newly written.
+    pub(crate) fn store_rows(
+        &self,
+        hold: &Hold,
+        rows: Incoming<'_>,
+        rule: CutRule,
+        progress: &Progress,
+    ) -> Result<(Vec<Part>, u64), Error> {
+        self.store_rows_again(hold, rows, rule, &StoredParts::new(), progress)
+    }
+
+    /// As [`Self::store_rows`], of rows of which some are stored: where a row group turns out to be
+    /// one of `stored`, that part is taken and nothing is encoded.
+    pub(crate) fn store_rows_again(
+        &self,
+        hold: &Hold,
+        rows: Incoming<'_>,
+        rule: CutRule,
+        stored: &StoredParts,
+        progress: &Progress,
+    ) -> Result<(Vec<Part>, u64), Error> {
+        let threads = self.settings.threads;
+        let workers = threads.min(WORKERS_MAX);
+        let columns = threads.div_ceil(workers);
+        // As many row groups are on their way as there are permits, wherever they are: that
+        // bounds memory. They come back when a part is put.
+        let permits = workers + 1;
+        let (permits_in, permits_out) = sync_channel(permits);
+        let (groups_in, groups_out) = sync_channel(permits);
+        let (parts_in, parts_out) = sync_channel(permits);
+        let groups_out = Mutex::new(groups_out);
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..workers {
+                let parts_in = parts_in.clone();
+                let (groups, stop) = (&groups_out, &stop);
+                scope.spawn(move || {
+                    encode_all(groups, &parts_in, stop, |group| part(group, stored, columns))
+                });
+            }
+            drop(parts_in);
+            let stop = &stop;
+            let putter = scope.spawn(move || {
+                (0..permits).for_each(|_| permits_in.send(()).unwrap_or_default());
+                let result = self.put_all(hold, &parts_out, &permits_in);
+                stop.store(true, Ordering::Relaxed);
+                // Drained, so that no encoder waits for room that will not come.
+                while parts_out.recv().is_ok() {}
+                result
+            });
+            let cut = cut_all(rows, rule, (&permits_out, &groups_in), stop, progress);
+            if cut.is_err() {
+                stop.store(true, Ordering::Relaxed);
+            }
+            drop(groups_in);
+            let put = putter.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            cut?;
+            put
+        })
+    }
+
+    /// Puts encoded parts in row order, whatever order they arrive in.
+    fn put_all(
+        &self,
+        hold: &Hold,
+        parts: &Receiver<Encoded>,
+        permits: &SyncSender<()>,
+    ) -> Result<(Vec<Part>, u64), Error> {
+        let mut early = BTreeMap::new();
+        let mut done = Vec::new();
+        let mut new_bytes = 0;
+        while let Ok((index, encoded)) = parts.recv() {
+            early.insert(index, encoded?);
+            while let Some(next) = early.remove(&done.len()) {
+                new_bytes += self.store.put(hold, &next.leaves)?.new_bytes;
+                new_bytes += self.store.put(hold, &next.nodes)?.new_bytes;
+                done.push(next.part);
+                // Nobody waits for it any more once all rows are cut.
+                permits.send(()).unwrap_or_default();
+            }
+        }
+        Ok((done, new_bytes))
+    }
+}
+
+/// Parts by the number of rows before them: those of a table whose rows are stored again, in the
+/// same order and under the same schema.
+pub(crate) type StoredParts = BTreeMap<u64, Part>;
+
+/// A row group with its number and the number of rows before it.
+struct Placed {
+    index: usize,
+    start: u64,
+    group: RowGroup,
+}
+
+type Encoded = (usize, Result<EncodedPart, Error>);
+
+/// Cuts the input into row groups and hands them out, reporting what was read.
+fn cut_all(
+    mut incoming: Incoming<'_>,
+    rule: CutRule,
+    (permits, groups): (&Receiver<()>, &SyncSender<Placed>),
+    stop: &AtomicBool,
+    progress: &Progress,
+) -> Result<(), Error> {
+    let mut cutter = layout::RowGroups::new(&incoming.schema, rule)?;
+    let mut next = 0..;
+    let mut rows = 0;
+    let mut start = 0;
+    let mut hand_out = |group: RowGroup| {
+        let before = start;
+        start += group.rows.num_rows() as u64;
+        // Without a putter there are no permits: what it fell over is told when it is joined.
+        if let (Ok(()), Some(index)) = (permits.recv(), next.next()) {
+            // There is room for as many groups as there are permits.
+            groups.send(Placed { index, start: before, group }).unwrap_or_default();
+        }
+    };
+    while let Some(batch) = incoming.batches.next() {
+        if stop.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let batch = batch?;
+        rows += batch.num_rows() as u64;
+        cutter.push(batch)?.into_iter().for_each(&mut hand_out);
+        report(progress, &incoming, rows);
+    }
+    if let Some(last) = cutter.finish()? {
+        hand_out(last);
+    }
+    Ok(())
+}
+
+fn report(progress: &Progress, incoming: &Incoming<'_>, rows: u64) {
+    let event = match incoming.bytes_total {
+        Some(total) => ProgressEvent {
+            phase: "storing",
+            done: (incoming.bytes_read)().min(total),
+            total: Some(total),
+            unit: Unit::Bytes,
+        },
+        None => ProgressEvent {
+            phase: "storing",
+            done: rows,
+            total: incoming.rows_total,
+            unit: Unit::Rows,
+        },
+    };
+    progress(event);
+}
+
+/// One encoder: takes row groups until there are no more.
+fn encode_all(
+    groups: &Mutex<Receiver<Placed>>,
+    parts: &SyncSender<Encoded>,
+    stop: &AtomicBool,
+    encode: impl Fn(&Placed) -> Result<EncodedPart, Error>,
+) {
+    loop {
+        // Held while waiting: the others have nothing to take either.
+        let next = groups.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(placed) = next else { return };
+        if stop.load(Ordering::Relaxed) {
+            continue;
+        }
+        let index = placed.index;
+        let encoded = catch_unwind(AssertUnwindSafe(|| encode(&placed))).unwrap_or_else(|_| {
+            Err(Error::internal(format!("row group {index} could not be encoded")))
+        });
+        if parts.send((index, encoded)).is_err() {
+            return;
+        }
+    }
+}
+
+/// Returns the part that holds just the rows of a row group, encoding it where there is none yet.
+fn part(placed: &Placed, stored: &StoredParts, threads: usize) -> Result<EncodedPart, Error> {
+    let rows = placed.group.rows.num_rows() as u64;
+    match stored.get(&placed.start) {
+        // A part depends on its rows and their schema alone.
+        Some(part) if part.rows == rows => {
+            Ok(EncodedPart { part: part.clone(), leaves: Vec::new(), nodes: Vec::new() })
+        }
+        _ => Ok(layout::encode_part(&placed.group, threads)?),
+    }
+}
