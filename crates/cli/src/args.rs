@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::cmd::{
-    add, cat, completions, dag, datasets, demo, doctor, drop, expire, export, fsck, gc, get,
-    import, ls, maintain, mcp, pin, pins, rename, show, sql, store, unpin,
+    add, cat, compact, completions, dag, datasets, demo, doctor, drop, expire, export, fsck, gc,
+    get, import, ls, maintain, mcp, pin, pins, rename, show, sql, store, unpin,
 };
 use crate::exit::ErrorFormat;
 use crate::output::OutFormat;
@@ -19,7 +19,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
     ("Tables", &["store", "get", "sql"]),
     ("Datasets", &["datasets", "show", "dag", "rename", "drop"]),
     ("Files and archives", &["add", "cat", "ls", "export", "import"]),
-    ("What is kept", &["pin", "unpin", "pins", "expire", "gc"]),
+    ("What is kept", &["pin", "unpin", "pins", "expire", "compact", "gc"]),
     ("The lake and this program", &["fsck", "doctor", "maintain", "mcp", "demo", "completions"]),
 ];
 
@@ -95,6 +95,7 @@ pub(crate) enum Command {
     Unpin(unpin::UnpinArgs),
     Pins(pins::PinsArgs),
     Expire(expire::ExpireArgs),
+    Compact(compact::CompactArgs),
     Gc(gc::GcArgs),
     Fsck(fsck::FsckArgs),
     Doctor(doctor::DoctorArgs),

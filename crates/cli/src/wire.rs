@@ -4,6 +4,7 @@
 //! Field names and their order are what programs rely on; they change only with a note in the
 //! changelog. CIDs, moments and paths are text. Nothing here decides how an answer looks.
 
+mod compacting;
 mod keeping;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use cidlake::{
 };
 use serde::Serialize;
 
+pub(crate) use self::compacting::CompactedWire;
 pub(crate) use self::keeping::{
     DoctorWire, ExpiredWire, GcWire, MaintainedWire, PinWire, PinnedWire, UnpinnedWire,
 };

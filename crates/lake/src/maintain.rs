@@ -1,12 +1,13 @@
 //! Maintenance: what makes a lake open quickly and take no more room than it needs.
 //!
 //! A checkpoint saves the replay of the log, indexes over many packs save the reading of each
-//! one's own, garbage collection frees what nothing keeps. None of them is needed for the lake to
+//! one's own, compaction makes many small parts few, garbage collection frees what nothing keeps. None of them is needed for the lake to
 //! be right, and all of them may be broken off or run by several processes at once.
 
 use cidlake_store::Checkpointed;
 
-use crate::error::Error;
+use crate::edit::compact::Compacted;
+use crate::error::{Error, ErrorKind};
 use crate::gc::{GcRequest, GcSummary};
 use crate::lake::{Inner, Lake};
 use crate::progress::{Progress, ProgressEvent, Unit};
@@ -22,6 +23,8 @@ const CHECKPOINTS_MAX: u32 = 16;
 /// What maintenance is to do.
 #[derive(Clone, Copy, Debug)]
 pub struct MaintainRequest {
+    /// Whether to compact datasets that have become many small parts.
+    pub compact: bool,
     /// Whether to collect garbage.
     pub gc: bool,
 }
@@ -41,12 +44,14 @@ pub struct Maintained {
     pub packs_indexed: u64,
     /// Packs of these that none covered before.
     pub packs_added: u64,
+    /// What was compacted, where it was asked for.
+    pub compacted: Vec<Compacted>,
     /// What garbage collection did, where it was asked for.
     pub gc: Option<GcSummary>,
 }
 
 impl Lake {
-    /// Collects garbage if asked to, covers packs by indexes over many, and writes a checkpoint.
+    /// Compacts datasets and collects garbage if asked to, covers packs by indexes over many, and writes a checkpoint.
     ///
     /// # Errors
     /// `Unavailable` when the disk refuses; errors of [`Self::gc`] after everything else was done.
@@ -62,7 +67,8 @@ impl Lake {
 
 impl Inner {
     fn maintain(&self, request: MaintainRequest, progress: &Progress) -> Result<Maintained, Error> {
-        // First, so that indexes and the checkpoint speak of the packs that are left.
+        let compacted = if request.compact { self.compact_worn(progress)? } else { Vec::new() };
+        // Before the rest, so that indexes and the checkpoint speak of the packs that are left.
         let gc = request.gc.then(|| self.gc(GcRequest { dry_run: false }, progress));
         let indexed = self.store.index_packs(&mut |at| {
             progress(ProgressEvent {
@@ -83,8 +89,24 @@ impl Inner {
             indexes: indexed.indexes,
             packs_indexed: indexed.packs,
             packs_added: indexed.packs_added,
+            compacted,
             gc,
         })
+    }
+
+    /// Compacts the datasets that need it; those that somebody else is changing wait for the next
+    /// time.
+    fn compact_worn(&self, progress: &Progress) -> Result<Vec<Compacted>, Error> {
+        let mut done = Vec::new();
+        for name in self.to_compact()? {
+            match self.compact(&name, progress) {
+                Ok(compacted) => done.push(compacted),
+                Err(error) if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::NotFound) => {
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(done)
     }
 
     /// Does what costs little and saves the next opening much. It is no part of what anybody asked
@@ -196,7 +218,7 @@ mod tests {
         let whole = Version::new(21, &[]);
         let absent = Version::new(22, &[]);
         set(&lake, "v", &Version { leaf: whole.leaf, list: whole.list, commit: absent.commit });
-        let done = now(lake.maintain(MaintainRequest { gc: true }, no_progress()));
+        let done = now(lake.maintain(MaintainRequest { compact: false, gc: true }, no_progress()));
         let error = done.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Corrupt);
         assert!(error.hint().unwrap().contains("--no-gc"), "{error}");

@@ -4,11 +4,14 @@ use std::process::ExitCode;
 
 use cidlake::{Error, MaintainRequest, Maintained, Open};
 
-use super::{Context, gc};
+use super::{Context, compact, gc};
 use crate::output::{count, fields, object, plural};
 use crate::wire::MaintainedWire;
 
-/// Collect garbage, index packs, and write a checkpoint
+/// Compact datasets, collect garbage, index packs, and write a checkpoint
+///
+/// A dataset is compacted when it has at least 32 parts under 1 MiB and its newest 32 versions were
+/// all made by adding to the one before or editing it: the same rows then stand in few parts.
 ///
 /// A checkpoint and indexes over many packs make a lake open quickly, however much is in it. Safe
 /// at any time, also while other processes read and write.
@@ -16,18 +19,21 @@ use crate::wire::MaintainedWire;
 #[command(after_help = "\
 Examples:
   cidlake maintain
-  cidlake maintain --no-gc")]
+  cidlake maintain --no-gc --no-compact")]
 pub(crate) struct MaintainArgs {
     /// Leave the garbage where it is
     #[arg(long)]
     no_gc: bool,
+    /// Leave the parts of datasets as they are
+    #[arg(long)]
+    no_compact: bool,
 }
 
 pub(super) async fn run(context: &Context, args: &MaintainArgs) -> Result<ExitCode, Error> {
     let output = context.output()?;
     let lake = context.open(Open::Existing).await?;
     let meter = context.meter("");
-    let request = MaintainRequest { gc: !args.no_gc };
+    let request = MaintainRequest { compact: !args.no_compact, gc: !args.no_gc };
     let maintained = lake.maintain(request, meter.listener()).await?;
     drop(meter);
     lake.close().await?;
@@ -53,6 +59,7 @@ fn people(maintained: &Maintained) -> String {
         plural(maintained.packs_indexed, "pack"),
         count(maintained.packs_added),
     );
+    let compacted: String = maintained.compacted.iter().map(compact::people).collect();
     let text = maintained.gc.as_ref().map(gc::people).unwrap_or_default();
-    format!("{text}{}", fields([("checkpoint", checkpoint), ("indexes", indexes)]))
+    format!("{compacted}{text}{}", fields([("checkpoint", checkpoint), ("indexes", indexes)]))
 }

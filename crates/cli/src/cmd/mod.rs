@@ -6,6 +6,7 @@
 
 pub(crate) mod add;
 pub(crate) mod cat;
+pub(crate) mod compact;
 pub(crate) mod completions;
 pub(crate) mod dag;
 pub(crate) mod datasets;
@@ -63,6 +64,7 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Error> {
         Command::Unpin(args) => unpin::run(&context, &args).await?,
         Command::Pins(args) => pins::run(&context, &args).await?,
         Command::Expire(args) => expire::run(&context, &args).await?,
+        Command::Compact(args) => compact::run(&context, &args).await?,
         Command::Gc(args) => return gc::run(&context, &args).await,
         Command::Fsck(args) => return fsck::run(&context, &args).await,
         Command::Doctor(args) => return doctor::run(&context, &args).await,

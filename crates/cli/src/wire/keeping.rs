@@ -5,7 +5,7 @@ use cidlake::{
 };
 use serde::Serialize;
 
-use super::{Field, kind, record};
+use super::{CompactedWire, Field, kind, record};
 use crate::output::{Cell, Kind, Record, moment};
 
 record! {
@@ -145,6 +145,7 @@ pub(crate) struct MaintainedWire {
     pub(crate) indexes: u64,
     pub(crate) packs_indexed: u64,
     pub(crate) packs_added: u64,
+    pub(crate) compacted: Vec<CompactedWire>,
     pub(crate) gc: Option<GcWire>,
 }
 
@@ -164,6 +165,7 @@ impl MaintainedWire {
             ("indexes", self.indexes),
             ("packs_indexed", self.packs_indexed),
             ("packs_added", self.packs_added),
+            ("datasets_compacted", self.compacted.len() as u64),
         ];
         let freed = self.gc.as_ref().map(|gc| ("bytes_freed", gc.bytes_freed));
         figures.extend(freed);
@@ -182,6 +184,7 @@ impl From<&Maintained> for MaintainedWire {
             indexes: maintained.indexes,
             packs_indexed: maintained.packs_indexed,
             packs_added: maintained.packs_added,
+            compacted: maintained.compacted.iter().map(CompactedWire::from).collect(),
             gc,
         }
     }

@@ -106,9 +106,15 @@ fn a_lake_opens_from_its_checkpoint_as_from_its_log() {
         store(&lake, "a", "n\n2\n").await;
         store(&lake, "a", "n\n3\n").await;
         lake.expire("a", keep("2"), false).await.unwrap();
-        let done = lake.maintain(MaintainRequest { gc: false }, no_progress()).await.unwrap();
+        let done = lake
+            .maintain(MaintainRequest { compact: false, gc: false }, no_progress())
+            .await
+            .unwrap();
         assert!(done.checkpoint_new && done.checkpoint_lsn > 0, "{done:?}");
-        let again = lake.maintain(MaintainRequest { gc: false }, no_progress()).await.unwrap();
+        let again = lake
+            .maintain(MaintainRequest { compact: false, gc: false }, no_progress())
+            .await
+            .unwrap();
         assert_eq!((again.checkpoint_new, again.checkpoint_lsn), (false, done.checkpoint_lsn));
         lake.close().await.unwrap();
         drop(lake);

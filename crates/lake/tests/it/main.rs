@@ -1,6 +1,7 @@
 //! The facade from outside: every test opens a lake in a folder of its own.
 
 mod archive;
+mod compact;
 mod damage;
 mod files;
 mod keeping;

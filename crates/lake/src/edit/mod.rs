@@ -1,0 +1,4 @@
+//! Operations that make a new version of a dataset out of the parts of an older one, a file each.
+//! Rows from outside come in through `write`.
+
+pub(crate) mod compact;
