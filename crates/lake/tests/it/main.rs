@@ -3,6 +3,7 @@
 mod archive;
 mod damage;
 mod files;
+mod history;
 mod keeping;
 mod layout;
 mod sharing;
