@@ -9,7 +9,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::cmd::{
     add, cat, compact, completions, dag, datasets, demo, doctor, drop, expire, export, fsck, gc,
-    get, import, ls, maintain, mcp, pin, pins, rename, show, sql, store, unpin,
+    get, import, log, ls, maintain, mcp, pin, pins, rename, restore, show, sql, store, tag, unpin,
 };
 use crate::exit::ErrorFormat;
 use crate::output::OutFormat;
@@ -17,7 +17,7 @@ use crate::output::OutFormat;
 /// The commands as the help lists them.
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Tables", &["store", "get", "sql"]),
-    ("Datasets", &["datasets", "show", "dag", "rename", "drop"]),
+    ("Datasets", &["datasets", "show", "log", "tag", "restore", "dag", "rename", "drop"]),
     ("Files and archives", &["add", "cat", "ls", "export", "import"]),
     ("What is kept", &["pin", "unpin", "pins", "expire", "compact", "gc"]),
     ("The lake and this program", &["fsck", "doctor", "maintain", "mcp", "demo", "completions"]),
@@ -34,7 +34,7 @@ Examples:
   cidlake demo
 
 A REF is a name (people, sales.orders), a version (people~1, people@COMMIT,
-people@2026-01-31T12:00:00Z) or a CID. `cidlake COMMAND --help` has more, with examples.
+people@2026-01-31T12:00:00Z, people@TAG) or a CID. `cidlake COMMAND --help` has more, with examples.
 
 Exit codes: 0 success, 1 failure (a bad query too), 2 usage (a malformed name or CID too),
 3 not found, 4 stored bytes do not match their CID or checksum.";
@@ -83,6 +83,9 @@ pub(crate) enum Command {
     Sql(sql::SqlArgs),
     Datasets(datasets::DatasetsArgs),
     Show(show::ShowArgs),
+    Log(log::LogArgs),
+    Tag(tag::TagArgs),
+    Restore(restore::RestoreArgs),
     Dag(dag::DagArgs),
     Rename(rename::RenameArgs),
     Drop(drop::DropArgs),

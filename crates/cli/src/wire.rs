@@ -5,6 +5,7 @@
 //! changelog. CIDs, moments and paths are text. Nothing here decides how an answer looks.
 
 mod compacting;
+mod history;
 mod keeping;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use cidlake::{
 use serde::Serialize;
 
 pub(crate) use self::compacting::CompactedWire;
+pub(crate) use self::history::{LogWire, RestoredWire, TagWire, TaggedWire, UntaggedWire};
 pub(crate) use self::keeping::{
     DoctorWire, ExpiredWire, GcWire, MaintainedWire, PinWire, PinnedWire, UnpinnedWire,
 };
@@ -251,6 +253,7 @@ pub(crate) struct ShownWire {
     pub(crate) cut_columns: Vec<String>,
     pub(crate) partition_columns: Vec<String>,
     pub(crate) conflicts: Vec<String>,
+    pub(crate) tags: Vec<String>,
 }
 
 impl From<&Shown> for ShownWire {
@@ -275,6 +278,7 @@ impl From<&Shown> for ShownWire {
             cut_columns: shown.cut_columns.clone(),
             partition_columns: shown.partition_columns.clone(),
             conflicts: texts(&shown.conflicts),
+            tags: shown.tags.clone(),
         }
     }
 }
@@ -294,12 +298,14 @@ record! {
         success: bool,
         name: String,
         commit: String,
+        tags: Vec<String>,
     }
 }
 
 impl From<&Dropped> for DroppedWire {
     fn from(dropped: &Dropped) -> Self {
-        Self { success: true, name: dropped.name.clone(), commit: dropped.commit.to_string() }
+        let (commit, tags) = (dropped.commit.to_string(), dropped.tags.clone());
+        Self { success: true, name: dropped.name.clone(), commit, tags }
     }
 }
 
@@ -310,6 +316,7 @@ record! {
         from: String,
         to: String,
         commit: String,
+        tags: Vec<String>,
     }
 }
 
@@ -320,6 +327,7 @@ impl From<&Renamed> for RenamedWire {
             from: renamed.from.clone(),
             to: renamed.to.clone(),
             commit: renamed.commit.to_string(),
+            tags: renamed.tags.clone(),
         }
     }
 }

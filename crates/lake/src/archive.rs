@@ -309,17 +309,19 @@ impl Inner {
     }
 }
 
-/// Returns the links of `block` that belong to it; a commit's parents only with `history`.
+/// Returns the links of `block` that belong to it; a commit's parents only with `history`. What a
+/// commit jumps to is no part of it: jumps only save steps, and history is kept along parents.
 pub(crate) fn needed_links(block: &Block, history: bool) -> Result<Vec<Cid>, Error> {
     let mut links = codec::links(block).map_err(|error| {
         Error::corrupt(format!("the links of block {} cannot be read", block.cid()))
             .with_source(error)
     })?;
-    if !history
-        && matches!(Codec::of(block.cid()), Ok(Codec::DagCbor))
+    if matches!(Codec::of(block.cid()), Ok(Codec::DagCbor))
         && let Ok(commit) = Commit::decode(block)
     {
-        links.retain(|link| !commit.parents.contains(link));
+        let is_jump = |link: &Cid| commit.jump == Some(*link);
+        let is_parent = |link: &Cid| commit.parents.contains(link);
+        links.retain(|link| if is_parent(link) { history } else { !is_jump(link) });
     }
     Ok(links)
 }

@@ -287,10 +287,10 @@ impl Inner {
     /// Looks for every block that a dataset or a pin needs. Nodes are verified as they are read;
     /// leaves are only looked for, since a full check has read them already.
     fn check_reachable(&self, report: &mut FsckReport) -> Result<(), Error> {
-        let (datasets, pins, expired) = {
+        let (datasets, tags, pins, expired) = {
             let view = self.refresh()?;
             let pins: Vec<Cid> = view.pins.keys().copied().collect();
-            (view.catalog.datasets(), pins, view.expired.clone())
+            (view.catalog.datasets(), view.catalog.all_tags(), pins, view.expired.clone())
         };
         let mut seen = BTreeSet::new();
         for entry in &datasets {
@@ -304,10 +304,17 @@ impl Inner {
                 report.datasets += 1;
             }
         }
-        // What stands before a pinned version need not be whole: its dataset may have let it go.
+        // What stands before a version with a tag or a pin need not be whole: its dataset may have
+        // let it go.
+        for (entry, tag) in tags.iter().filter_map(|entry| Some((entry, entry.tag.as_ref()?))) {
+            let place = format!("{}@{tag}", entry.name);
+            let others = entry.others.iter().map(|other| other.commit);
+            for version in std::iter::once(entry.commit).chain(others) {
+                self.walk(&version, &place, &Ends::AtFirst, &mut seen, report);
+            }
+        }
         for pin in &pins {
-            let ends = Ends::AtFirst;
-            self.walk(pin, &format!("pin {pin}"), &ends, &mut seen, report);
+            self.walk(pin, &format!("pin {pin}"), &Ends::AtFirst, &mut seen, report);
         }
         Ok(())
     }

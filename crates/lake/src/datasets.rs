@@ -97,6 +97,8 @@ pub struct Shown {
     pub partition_columns: Vec<String>,
     /// Versions made at the same time as this head and kept beside it.
     pub conflicts: Vec<Cid>,
+    /// The tags that the dataset has for this version.
+    pub tags: Vec<String>,
 }
 
 /// One column of a table.
@@ -134,6 +136,8 @@ pub struct Dropped {
     pub name: String,
     /// The commit that the name had; by its CID the data is there until garbage is collected.
     pub commit: Cid,
+    /// The tags that ended with it.
+    pub tags: Vec<String>,
 }
 
 /// A dataset that was renamed.
@@ -145,6 +149,8 @@ pub struct Renamed {
     pub to: String,
     /// The commit that moved.
     pub commit: Cid,
+    /// The tags that moved with it.
+    pub tags: Vec<String>,
 }
 
 impl Lake {
@@ -173,7 +179,7 @@ impl Lake {
         }
     }
 
-    /// Frees a name. The data stays reachable by CID until garbage is collected.
+    /// Frees a name and ends its tags. The data stays reachable by CID until garbage is collected.
     ///
     /// # Errors
     /// `NotFound` when no dataset has the name.
@@ -182,20 +188,21 @@ impl Lake {
         self.blocking(move |inner| {
             let hold = inner.hold()?;
             let (dropped, _) = inner.change(&hold, |view| {
-                let entry = view.catalog.get(&name);
-                let (Some(entry), Some(change)) = (entry, view.catalog.unset(&name)) else {
+                let Some(entry) = view.catalog.get(&name) else {
                     return Err(Error::not_found(format!("no dataset is named {name}"))
                         .with_hint("`cidlake datasets` lists what there is"));
                 };
-                let dropped = Dropped { name: name.to_string(), commit: entry.commit };
-                Ok((dropped, Some(Draft { changes: vec![change], ..Draft::default() })))
+                let (tags, commit) = (view.tags(&name, None), entry.commit);
+                let dropped = Dropped { name: name.to_string(), commit, tags };
+                let changes = view.catalog.unset_with_tags(&name);
+                Ok((dropped, Some(Draft { changes, ..Draft::default() })))
             })?;
             Ok(dropped)
         })
         .await
     }
 
-    /// Gives a dataset another name, in one change.
+    /// Gives a dataset another name, with its tags, in one change.
     ///
     /// # Errors
     /// `NotFound` when no dataset has the old name, `Conflict` when one has the new.
@@ -204,8 +211,7 @@ impl Lake {
         self.blocking(move |inner| {
             let hold = inner.hold()?;
             let (renamed, _) = inner.change(&hold, |view| {
-                let entry = view.catalog.get(&from);
-                let (Some(entry), Some(unset)) = (entry, view.catalog.unset(&from)) else {
+                let Some(entry) = view.catalog.get(&from) else {
                     return Err(Error::not_found(format!("no dataset is named {from}"))
                         .with_hint("`cidlake datasets` lists what there is"));
                 };
@@ -216,9 +222,9 @@ impl Lake {
                     )
                     .with_hint(format!("drop it first: `cidlake drop {to}`")));
                 }
-                let changes = vec![unset, view.catalog.set(&to, entry.commit)];
-                let renamed =
-                    Renamed { from: from.to_string(), to: to.to_string(), commit: entry.commit };
+                let changes = view.catalog.rename_with_tags(&from, &to);
+                let (tags, commit) = (view.tags(&from, None), entry.commit);
+                let renamed = Renamed { from: from.to_string(), to: to.to_string(), commit, tags };
                 // What was let go of the history stays let go under the new name.
                 let oldest = view.expired.get(&from);
                 let expiries = oldest.map(|oldest| (to.clone(), *oldest)).into_iter().collect();
@@ -258,6 +264,7 @@ impl Lake {
             cut_columns: Vec::new(),
             partition_columns: Vec::new(),
             conflicts: Vec::new(),
+            tags: Vec::new(),
         })
     }
 }
@@ -287,6 +294,10 @@ impl Inner {
         let conflicts = entry.as_ref().filter(|entry| entry.commit == cid);
         let conflicts =
             conflicts.map(|entry| entry.others.iter().map(|other| other.commit).collect());
+        let tags = match &entry {
+            Some(entry) => self.refresh()?.tags(&entry.name, Some(&cid)),
+            None => Vec::new(),
+        };
         Ok(Shown {
             name: entry.as_ref().map(|entry| entry.name.to_string()),
             cid: commit.content,
@@ -310,6 +321,7 @@ impl Inner {
             cut_columns: commit.cut_columns,
             partition_columns: commit.partition_columns,
             conflicts: conflicts.unwrap_or_default(),
+            tags,
         })
     }
 }

@@ -3,6 +3,7 @@
 //! One record of the log says which version is the oldest that is kept. Nothing is taken away
 //! here: what no version, pin or other dataset keeps goes with the next garbage collection.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU64;
 
 use cidlake_block::Cid;
@@ -10,8 +11,9 @@ use cidlake_catalog::{Name, parse_time};
 
 use crate::clock::now_ms;
 use crate::error::Error;
-use crate::history::{Version, parse_name};
+use crate::history::parse_name;
 use crate::lake::{Draft, Inner, Lake, View};
+use crate::versions::Version;
 
 const HOUR_MS: u64 = 60 * 60 * 1_000;
 
@@ -79,13 +81,15 @@ pub struct Expired {
     pub versions_kept: u64,
     /// Versions that it lets go.
     pub versions_expired: u64,
+    /// How many of these have a tag: they stay, and are had by it alone.
+    pub versions_tagged: u64,
     /// Whether nothing was done.
     pub dry_run: bool,
 }
 
 impl Lake {
     /// Lets go of the versions of a dataset that `keep` does not name. Versions that were let go
-    /// before do not come back.
+    /// before do not come back. What has a tag stays, and is had by its tag.
     ///
     /// # Errors
     /// `NotFound` when no dataset has the name.
@@ -128,12 +132,17 @@ impl Inner {
         let oldest = oldest.ok_or_else(|| {
             Error::corrupt(format!("the newest version of {name}, {head}, cannot be read"))
         })?;
+        let tagged: BTreeSet<Cid> =
+            view.catalog.tags(name).into_iter().map(|entry| entry.commit).collect();
+        let gone = versions.iter().skip(kept);
+        let versions_tagged = gone.filter(|version| tagged.contains(&version.cid)).count() as u64;
         Ok(Expired {
             name: name.to_string(),
             oldest: oldest.cid,
             oldest_time_ms: oldest.time_ms,
             versions_kept: kept as u64,
             versions_expired: (versions.len() - kept) as u64,
+            versions_tagged,
             dry_run: false,
         })
     }
@@ -161,7 +170,7 @@ mod tests {
 
     use super::{Keep, kept};
     use crate::ErrorKind;
-    use crate::history::Version;
+    use crate::versions::Version;
 
     const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 

@@ -2,7 +2,7 @@
 //! store's.
 //!
 //! Roots are every delta of the log, the newest versions of all datasets (those beside the newest
-//! included) with their history down to where it was let go, and pins. Everything below a root is
+//! included) with their history down to where it was let go, what has a tag, and pins. Everything below a root is
 //! read but its leaves, whose addresses say all there is to know. Where something cannot be read
 //! nothing is collected: what cannot be seen could hold on to anything. Marks are never taken
 //! back, so what was let go while they were made goes the next time.
@@ -133,7 +133,7 @@ struct Marks<'a> {
 impl<'a> Marks<'a> {
     /// Marks everything that the newest view keeps.
     fn of(inner: &'a Inner, progress: &'a Progress) -> Result<Self, Error> {
-        let (mut marks, entries, pins) = {
+        let (mut marks, entries, tags, pins) = {
             let view = inner.refresh()?;
             let mut marks = Self {
                 inner,
@@ -145,22 +145,25 @@ impl<'a> Marks<'a> {
             };
             // A delta links to commits and other deltas, and keeps none of them.
             view.catalog.deltas().for_each(|delta| marks.keep(delta));
-            (marks, view.catalog.datasets(), view.pins.keys().copied().collect::<Vec<Cid>>())
+            let pins: Vec<Cid> = view.pins.keys().copied().collect();
+            (marks, view.catalog.datasets(), view.catalog.all_tags(), pins)
         };
-        let heads = entries.iter().map(|entry| (entry.name.clone(), heads(entry))).collect();
-        marks.roots(heads, &pins)?;
+        let heads_of = |entry: &Entry| (entry.name.clone(), heads(entry));
+        let tagged = tags.iter().flat_map(heads).collect();
+        marks.roots(News { heads: entries.iter().map(heads_of).collect(), tagged, pins })?;
         Ok(marks)
     }
 
-    /// Marks datasets with their history, and pins. What must be here comes first, so that it is
-    /// not passed over as something that need not be.
-    fn roots(&mut self, heads: Vec<(Name, Vec<Cid>)>, pins: &[Cid]) -> Result<(), Error> {
-        for head in heads.iter().flat_map(|(_, heads)| heads) {
-            self.version(head, Need::Required)?;
+    /// Marks datasets with their history, versions with a tag, and pins. What must be here comes
+    /// first, so that it is not passed over as something that need not be.
+    fn roots(&mut self, new: News) -> Result<(), Error> {
+        let News { heads, tagged, pins } = new;
+        for version in heads.iter().flat_map(|(_, heads)| heads).chain(&tagged) {
+            self.version(version, Need::Required)?;
         }
         let mut pinned = Vec::new();
         for pin in pins {
-            self.walk(vec![*pin], Need::Required, &mut pinned)?;
+            self.walk(vec![pin], Need::Required, &mut pinned)?;
         }
         for (name, heads) in heads {
             let oldest = self.expired.get(&name).copied();
@@ -247,15 +250,17 @@ impl<'a> Marks<'a> {
         }
     }
 
-    /// Notes what a record says; returns the datasets that it sets and the pins that it makes.
+    /// Notes what a record says; adds the datasets and tags that it sets and the pins that it makes.
     fn take(&mut self, payload: &Payload, new: &mut News) -> Result<(), Error> {
         match payload {
             Payload::Delta { delta } => {
                 self.keep(delta);
                 for change in delta_at(&self.inner.store, delta)?.delta().changes.clone() {
                     match change {
+                        Change::Set { tag: Some(_), commit, .. } => new.tagged.push(commit),
                         Change::Set { name, commit, .. } => new.heads.push((name, vec![commit])),
                         // At worst more is kept than need be, until the next time.
+                        Change::Unset { tag: Some(_), .. } => {}
                         Change::Unset { name, .. } => drop(self.expired.remove(&name)),
                     }
                 }
@@ -270,10 +275,11 @@ impl<'a> Marks<'a> {
     }
 }
 
-/// What new records keep alive.
+/// What the view or new records keep alive.
 #[derive(Default)]
 struct News {
     heads: Vec<(Name, Vec<Cid>)>,
+    tagged: Vec<Cid>,
     pins: Vec<Cid>,
 }
 
@@ -289,7 +295,7 @@ impl Liveness for Marks<'_> {
                 self.seen = record.lsn;
             }
         }
-        self.roots(new.heads, &new.pins)
+        self.roots(new)
     }
 
     fn is_live(&self, cid: &Cid) -> bool {
@@ -298,7 +304,7 @@ impl Liveness for Marks<'_> {
     }
 }
 
-/// Returns every version that a name stands for now.
+/// Returns every version that a name or tag stands for now.
 fn heads(entry: &Entry) -> Vec<Cid> {
     let others = entry.others.iter().map(|other| other.commit);
     std::iter::once(entry.commit).chain(others).collect()

@@ -1,15 +1,14 @@
 //! From what a user writes (a name, a version, a CID) to the commit or content that it means.
 //!
-//! A dataset's history is the chain of first parents from its head, down to the oldest version
-//! that was not let go of. Walks are bounded by what the commits themselves say; nothing here
-//! changes the lake.
+//! Which version of a dataset is meant is found in `versions.rs`. Walks are bounded by what the
+//! commits themselves say; nothing here changes the lake.
 
 use std::collections::HashSet;
 
 use cidlake_block::{Cid, Codec, parse_cid};
-use cidlake_catalog::{At, Commit, Entry, Name, Part, Reference, all_parts};
+use cidlake_catalog::{Commit, Entry, Name, Part, Reference, all_parts};
 
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::lake::{Inner, Lake, View};
 
 /// What a reference means.
@@ -25,13 +24,6 @@ pub(crate) struct Found {
     pub(crate) entry: Option<Entry>,
     pub(crate) cid: Cid,
     pub(crate) commit: Commit,
-}
-
-/// One version of a dataset.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Version {
-    pub(crate) cid: Cid,
-    pub(crate) time_ms: u64,
 }
 
 impl Lake {
@@ -55,7 +47,7 @@ impl Lake {
 pub(crate) fn parse_reference(text: &str) -> Result<Reference, Error> {
     Reference::parse(text).map_err(|error| {
         Error::usage(format!("{text:?} names no dataset: {error}"))
-            .with_hint("write a name, name@COMMIT, name~N, name@TIME or a CID")
+            .with_hint("write a name, name@COMMIT, name~N, name@TIME, name@TAG or a CID")
     })
 }
 
@@ -74,14 +66,7 @@ impl Inner {
             text.strip_prefix("ipfs://").or_else(|| text.strip_prefix("/ipfs/")).unwrap_or(text);
         match parse_reference(text)? {
             Reference::Dataset { name, at } => {
-                // Bound first: the view must be free again when the error looks for near names.
-                let (entry, oldest) = {
-                    let view = self.refresh()?;
-                    (view.catalog.get(&name), view.expired.get(&name).copied())
-                };
-                let entry = entry.ok_or_else(|| self.unknown(&name))?;
-                let (cid, commit) = self.version(&entry, &at, oldest)?;
-                Ok(Target::Commit(Box::new(Found { entry: Some(entry), cid, commit })))
+                Ok(Target::Commit(Box::new(self.version(&name, &at)?)))
             }
             Reference::Cid(cid) => self.target_of_cid(cid),
         }
@@ -136,18 +121,6 @@ impl Inner {
         Ok(Commit::decode(&block).ok())
     }
 
-    /// Reads a version that stands before another; `None` where it is not here any more. Collection
-    /// leaves packs alone that are mostly needed, so a commit may outlive the rows that it stood for.
-    pub(crate) fn older_version(&self, cid: &Cid) -> Result<Option<Commit>, Error> {
-        let Some(commit) = self.commit_if_any(cid)? else { return Ok(None) };
-        for needed in commit.parts.iter().map(|list| &list.cid).chain([&commit.content]) {
-            if !self.store.has(needed)? {
-                return Ok(None);
-            }
-        }
-        Ok(Some(commit))
-    }
-
     /// Returns the newest known commit whose content is `content`.
     fn commit_of_content(&self, content: &Cid) -> Result<Option<(Cid, Commit)>, Error> {
         let mut view = self.refresh()?;
@@ -191,56 +164,6 @@ impl Inner {
             }
         }
         Ok(())
-    }
-
-    /// Returns the version of a dataset that `at` asks for; none is older than `oldest`.
-    fn version(&self, entry: &Entry, at: &At, oldest: Option<Cid>) -> Result<(Cid, Commit), Error> {
-        let mut cid = entry.commit;
-        let mut commit = self.commit(&cid)?;
-        let mut steps = 0_u32;
-        loop {
-            let reached = match at {
-                At::Head | At::Tag(_) => true,
-                At::Back(back) => steps == *back,
-                At::Commit(wanted) => cid == *wanted,
-                At::Time { unix_ms } => commit.time_ms <= *unix_ms,
-            };
-            if reached {
-                return Ok((cid, commit));
-            }
-            let Some(parent) = commit.parents.first().copied() else {
-                return Err(no_version(&entry.name, at, steps));
-            };
-            if oldest == Some(cid) {
-                return Err(expired(&entry.name, at, &cid));
-            }
-            // History may have been left behind: an import brings the head alone.
-            let Some(older) = self.older_version(&parent)? else {
-                return Err(no_version(&entry.name, at, steps)
-                    .with_hint(format!("the history before {cid} is not in this lake")));
-            };
-            (cid, commit) = (parent, older);
-            steps += 1;
-        }
-    }
-
-    /// Returns the versions from `head` back along first parents, newest first, down to `oldest`
-    /// and as far as they are here.
-    pub(crate) fn versions(&self, head: &Cid, oldest: Option<Cid>) -> Result<Vec<Version>, Error> {
-        let mut versions = Vec::new();
-        let mut next = Some(*head);
-        while let Some(cid) = next {
-            let commit = if versions.is_empty() {
-                self.commit_if_any(&cid)?
-            } else {
-                self.older_version(&cid)?
-            };
-            let Some(commit) = commit else { break };
-            versions.push(Version { cid, time_ms: commit.time_ms });
-            let ends = oldest == Some(cid);
-            next = commit.parents.first().copied().filter(|_| !ends);
-        }
-        Ok(versions)
     }
 
     /// Returns `boundaries`, the oldest versions that are kept of some datasets, and everything
@@ -287,29 +210,6 @@ impl View {
     /// Returns the names of all datasets.
     pub(crate) fn names(&self) -> Vec<String> {
         self.catalog.datasets().into_iter().map(|entry| entry.name.to_string()).collect()
-    }
-}
-
-fn no_version(name: &Name, at: &At, versions: u32) -> Error {
-    Error::new(ErrorKind::NotFound, format!("{name} does not have {}", wanted(at)))
-        .with_hint(format!("its history has {} versions here", u64::from(versions) + 1))
-}
-
-/// Says that the history of `name` was cut short behind the version that was asked for.
-fn expired(name: &Name, at: &At, oldest: &Cid) -> Error {
-    let message = format!("{name} does not have {}: versions that old have expired", wanted(at));
-    Error::new(ErrorKind::NotFound, message).with_hint(format!(
-        "`cidlake expire {name}` let go of what is older than the oldest version kept, \
-         {name}@{oldest}"
-    ))
-}
-
-fn wanted(at: &At) -> String {
-    match at {
-        At::Head | At::Tag(_) => "its head".to_owned(),
-        At::Back(back) => format!("a version {back} steps back"),
-        At::Commit(cid) => format!("the commit {cid} in its history"),
-        At::Time { .. } => "a version as old as that".to_owned(),
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use cidlake_block::{Block, Cid, Codec};
-use cidlake_catalog::{Commit, Part, part_tree};
+use cidlake_catalog::{Commit, HistoryError, Part, Place, part_tree};
 
 use crate::history::parse_name;
 use crate::lake::{Draft, Lake, Open};
@@ -37,7 +37,9 @@ pub(crate) struct Version {
 }
 
 impl Version {
-    pub(crate) fn new(number: u64, parents: &[Cid]) -> Self {
+    /// Makes a version that follows the last of `before`, made a second after version `number - 1`.
+    pub(crate) fn new(number: u64, before: &[Self]) -> Self {
+        let place = place(1_000 * number, before);
         let seed = number.to_le_bytes();
         let leaf: Vec<u8> = (0..LEAF_BYTES).map(|at| seed[at % 8] ^ (at / 251) as u8).collect();
         let leaf = Block::new(Codec::Raw, leaf.into());
@@ -67,11 +69,11 @@ impl Version {
             logical_hash: None,
             metadata: BTreeMap::new(),
             operation: "create".to_owned(),
-            parents: parents.to_vec(),
-            depth: 0,
-            jump: None,
+            parents: before.last().map(Self::cid).into_iter().collect(),
+            depth: place.depth,
+            jump: place.jump,
             author: "nobody".to_owned(),
-            time_ms: 1_000 * number,
+            time_ms: place.time_ms,
             message: None,
         };
         Self { leaf, list, commit: commit.encode().unwrap() }
@@ -84,6 +86,16 @@ impl Version {
     pub(crate) fn blocks(&self) -> Vec<Block> {
         vec![self.leaf.clone(), self.list.clone(), self.commit.clone()]
     }
+}
+
+/// Says where a version stands that follows the last of `before`.
+fn place(now_ms: u64, before: &[Version]) -> Place {
+    let commit = |version: &Version| Commit::decode(&version.commit).unwrap();
+    let Some(parent) = before.last() else { return Place::first(now_ms) };
+    let mut fetch = |cid: &Cid| -> Result<Option<Commit>, HistoryError> {
+        Ok(before.iter().find(|version| version.cid() == *cid).map(commit))
+    };
+    Place::after(parent.cid(), &commit(parent), now_ms, &mut fetch).unwrap()
 }
 
 /// Makes `version` the newest of the dataset `name`.
@@ -105,8 +117,7 @@ pub(crate) fn grow(
 ) -> Vec<Version> {
     let mut versions: Vec<Version> = Vec::new();
     for number in numbers {
-        let parents: Vec<Cid> = versions.last().map(Version::cid).into_iter().collect();
-        let version = Version::new(number, &parents);
+        let version = Version::new(number, &versions);
         set(lake, name, &version);
         versions.push(version);
     }

@@ -19,7 +19,7 @@ Examples:
   cidlake dag people
   cidlake dag people --format ndjson | grep '\"column\":\"id\"'")]
 pub(crate) struct DagArgs {
-    /// A name, name~N, name@COMMIT, name@TIME or a CID
+    /// A name, name~N, name@COMMIT, name@TIME, name@TAG or a CID
     #[arg(value_name = "REF")]
     reference: String,
 }

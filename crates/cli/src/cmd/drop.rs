@@ -8,6 +8,8 @@ use crate::wire::DroppedWire;
 
 /// Free a dataset's name
 ///
+/// Its tags end with it.
+///
 /// The rows are had by the CID of the commit, which is printed, until `cidlake gc`; `cidlake pin`
 /// keeps them.
 #[derive(Debug, clap::Args)]
@@ -27,7 +29,11 @@ pub(super) async fn run(context: &Context, args: &DropArgs) -> Result<(), Error>
     lake.close().await?;
     let wire = DroppedWire::from(&dropped);
     object(&output, &wire, std::slice::from_ref(&wire), || {
-        let commit = fields([("commit", dropped.commit.to_string())]);
-        format!("{} is dropped; its rows are had by CID until `cidlake gc`\n{commit}", dropped.name)
+        let mut facts = vec![("commit", dropped.commit.to_string())];
+        if !dropped.tags.is_empty() {
+            facts.push(("tags", dropped.tags.join(" ")));
+        }
+        let (name, facts) = (&dropped.name, fields(facts));
+        format!("{name} is dropped; its rows are had by CID until `cidlake gc`\n{facts}")
     })
 }

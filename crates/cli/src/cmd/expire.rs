@@ -9,8 +9,9 @@ use crate::wire::ExpiredWire;
 /// Let go of old versions of a dataset
 ///
 /// The newest version always stays. A span of time or a date keeps every version that the name
-/// meant since then. What was let go is not read by name any more; its room comes back with
-/// `cidlake gc`, but for what a pin, another dataset or a version that stays has in common with it.
+/// meant since then. What was let go is not read by name any more, but by a tag that it has; its room
+/// comes back with `cidlake gc`, but for what a tag, a pin, another dataset or a version that stays
+/// has in common with it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -46,8 +47,12 @@ pub(super) async fn run(context: &Context, args: &ExpireArgs) -> Result<(), Erro
 
 fn people(expired: &Expired) -> String {
     let verb = if expired.dry_run { "would let go of" } else { "let go of" };
+    let tagged = match expired.versions_tagged {
+        0 => String::new(),
+        tagged => format!("; {} of the old ones stay by their tags", plural(tagged, "version")),
+    };
     format!(
-        "{} {verb} {}, keeps {}\n{}",
+        "{} {verb} {}, keeps {}{tagged}\n{}",
         expired.name,
         plural(expired.versions_expired, "version"),
         plural(expired.versions_kept, "version"),

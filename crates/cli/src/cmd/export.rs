@@ -18,7 +18,7 @@ Examples:
   cidlake export people -o people.car
   cidlake export people -o people.car --history")]
 pub(crate) struct ExportArgs {
-    /// A name, name~N, name@COMMIT, name@TIME or a CID
+    /// A name, name~N, name@COMMIT, name@TIME, name@TAG or a CID
     #[arg(value_name = "REF")]
     reference: String,
     /// The file to write

@@ -21,7 +21,7 @@ Examples:
   cidlake get bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy -o people.parquet
   cidlake get people --format csv | head")]
 pub(crate) struct GetArgs {
-    /// A name, name~N, name@COMMIT, name@TIME or a CID
+    /// A name, name~N, name@COMMIT, name@TIME, name@TAG or a CID
     #[arg(value_name = "REF")]
     reference: String,
     /// Write to a file, whose extension says the format; it appears whole or not at all

@@ -19,15 +19,18 @@ pub(crate) mod fsck;
 pub(crate) mod gc;
 pub(crate) mod get;
 pub(crate) mod import;
+pub(crate) mod log;
 pub(crate) mod ls;
 pub(crate) mod maintain;
 pub(crate) mod mcp;
 pub(crate) mod pin;
 pub(crate) mod pins;
 pub(crate) mod rename;
+pub(crate) mod restore;
 pub(crate) mod show;
 pub(crate) mod sql;
 pub(crate) mod store;
+pub(crate) mod tag;
 pub(crate) mod unpin;
 
 use std::io::{self, IsTerminal as _};
@@ -52,6 +55,9 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Error> {
         Command::Sql(args) => sql::run(&context, args).await?,
         Command::Datasets(args) => datasets::run(&context, &args).await?,
         Command::Show(args) => show::run(&context, &args).await?,
+        Command::Log(args) => log::run(&context, &args).await?,
+        Command::Tag(args) => tag::run(&context, args).await?,
+        Command::Restore(args) => restore::run(&context, args).await?,
         Command::Dag(args) => dag::run(&context, &args).await?,
         Command::Rename(args) => rename::run(&context, &args).await?,
         Command::Drop(args) => drop::run(&context, &args).await?,

@@ -16,7 +16,7 @@ Examples:
   cidlake pin people~3 --name before-the-move
   cidlake pin bafybeig3gqizrl2lyawywu4o3h3khxwmugsb3mqy7bhwocv4zsq7lp7fl4")]
 pub(crate) struct PinArgs {
-    /// A name, name~N, name@COMMIT, name@TIME or a CID
+    /// A name, name~N, name@COMMIT, name@TIME, name@TAG or a CID
     #[arg(value_name = "REF")]
     reference: String,
     /// What to call the pin; one that is there is called so from now on

@@ -7,6 +7,8 @@ use crate::output::object;
 use crate::wire::RenamedWire;
 
 /// Give a dataset another name
+///
+/// History and tags go with it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -17,7 +17,7 @@ Examples:
   cidlake show people --as-file     # one CID for any reader of Parquet files
   cidlake show people@2026-01-31")]
 pub(crate) struct ShowArgs {
-    /// A name, name~N, name@COMMIT, name@TIME or a CID
+    /// A name, name~N, name@COMMIT, name@TIME, name@TAG or a CID
     #[arg(value_name = "REF")]
     reference: String,
     /// Make it one Parquet file over the blocks that it has, pin that, and say its CID
@@ -85,6 +85,7 @@ fn facts(shown: &Shown, wire: &ShownWire) -> Vec<(&'static str, String)> {
         ("cut by", some(wire.cut_columns.join(", "))),
         ("logical", wire.logical_hash.clone()),
         ("parents", some(wire.parents.join(" "))),
+        ("tags", some(wire.tags.join(" "))),
         ("beside it", some(wire.conflicts.join(" "))),
     ];
     let mut facts: Vec<(&str, String)> =

@@ -4,6 +4,7 @@ mod commands;
 mod damage;
 mod demo;
 mod formats;
+mod history;
 mod keeping;
 mod mcp;
 mod mistakes;

@@ -2,3 +2,4 @@
 //! Rows from outside come in through `write`.
 
 pub(crate) mod compact;
+pub(crate) mod restore;

@@ -9,6 +9,7 @@ use cidlake_block::{Block, Cid, Codec};
 use cidlake_store::FsckLevel;
 
 use super::*;
+use crate::TagRequest;
 use crate::expire::Keep;
 use crate::history::Target;
 use crate::lake::Draft;
@@ -125,6 +126,58 @@ fn a_pin_keeps_its_version_and_none_that_expired_before_it() {
 }
 
 #[test]
+fn what_a_version_jumps_to_goes_where_its_parents_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = open(folder.path());
+    let versions = grow(&lake, "t", 1..=8);
+    // The last one jumps to the first.
+    let head = Commit::decode(&versions[7].commit).unwrap();
+    assert_eq!(head.jump, Some(versions[0].cid()));
+    now(lake.expire("t", keep("1"), false)).unwrap();
+    gc(&lake);
+    let mut kept = vec![false; 7];
+    kept.push(true);
+    assert_eq!(here(folder.path(), &versions), kept);
+    assert_eq!(damage(folder.path()), [""; 0]);
+}
+
+#[test]
+fn a_tag_keeps_its_version_until_it_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = open(folder.path());
+    let versions = grow(&lake, "t", 1..=4);
+    let tag = |word: &str, version: &str| TagRequest {
+        tag: word.to_owned(),
+        version: Some(version.to_owned()),
+        force: false,
+    };
+    now(lake.tag("t", tag("good", "~2"))).unwrap();
+    now(lake.tag("t", tag("late", "~0"))).unwrap();
+    let expired = now(lake.expire("t", keep("1"), false)).unwrap();
+    assert_eq!((expired.versions_expired, expired.versions_tagged), (3, 1));
+    gc(&lake);
+    assert_eq!(here(folder.path(), &versions), [false, true, false, true]);
+    assert_eq!(meant(&lake, "t@good").unwrap(), versions[1].cid());
+    assert!(meant(&lake, "t~2").is_err(), "it is had by its tag alone");
+    assert_eq!(damage(folder.path()), [""; 0]);
+    // A tag that comes while marks are made is marked.
+    let progress = no_progress();
+    let mut marks = Marks::of(&lake.inner, &progress).unwrap();
+    let other = Version::new(9, &[]);
+    set(&lake, "u", &other);
+    now(lake.tag("u", tag("good", "~0"))).unwrap();
+    marks.update(&lake.inner.store.records_after(marks.seen).unwrap()).unwrap();
+    assert!(marks.is_live(other.leaf.cid()));
+
+    now(lake.untag("t", "good")).unwrap();
+    now(lake.drop_dataset("u")).unwrap();
+    gc(&lake);
+    assert_eq!(here(folder.path(), &versions), [false, false, false, true]);
+    assert_eq!(here(folder.path(), &[other]), [false]);
+    assert_eq!(damage(folder.path()), [""; 0]);
+}
+
+#[test]
 fn a_dropped_dataset_goes_and_gives_its_room_back() {
     let folder = tempfile::tempdir().unwrap();
     let lake = open(folder.path());
@@ -193,7 +246,7 @@ fn what_was_absent_and_is_brought_later_is_looked_into() {
     let lake = open(folder.path());
     // The parent was left behind, as an import of the head alone does.
     let parent = Version::new(1, &[]);
-    set(&lake, "t", &Version::new(2, &[parent.cid()]));
+    set(&lake, "t", &Version::new(2, std::slice::from_ref(&parent)));
     let progress = no_progress();
     let mut marks = Marks::of(&lake.inner, &progress).unwrap();
     assert!(!marks.is_live(parent.leaf.cid()));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use cidlake_block::{Cid, Codec, cid_of};
-use cidlake_catalog::{Key, Name, SignedDelta};
+use cidlake_catalog::{Key, Name, SignedDelta, Tag};
 use proptest::prelude::*;
 
 use super::{decode, encode};
@@ -18,8 +18,9 @@ fn example() -> View {
     let mut view = View::default();
     let name = Name::parse("sales.orders").unwrap();
     let key = Key::from_seed([7; 32]);
-    let change = view.catalog.set(&name, cid(1));
-    let delta = view.catalog.draft(vec![change], key.id(), 1_000);
+    let tag = Tag::parse("v1").unwrap();
+    let changes = vec![view.catalog.set(&name, cid(1)), view.catalog.tag(&name, &tag, cid(1))];
+    let delta = view.catalog.draft(changes, key.id(), 1_000);
     view.catalog.apply(&SignedDelta::sign(delta, &key).unwrap()).unwrap();
     view.pins = BTreeMap::from([(cid(2), Some("letters".to_owned())), (cid(3), None)]);
     view.expired = BTreeMap::from([(name, cid(4))]);

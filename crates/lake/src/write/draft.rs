@@ -27,13 +27,6 @@ pub(super) struct Made {
     pub(super) rows_hash: Option<Bytes>,
 }
 
-impl Made {
-    /// How many parts there are.
-    pub(super) fn parts(&self) -> u64 {
-        count(&self.lists.top)
-    }
-}
-
 /// Returns how many parts stand below links.
 pub(crate) fn count(links: &[PartListLink]) -> u64 {
     links.iter().map(|link| link.parts).sum()

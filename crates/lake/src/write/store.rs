@@ -289,7 +289,7 @@ mod tests {
                 cut_columns: Vec::new(),
             };
             let hold = inner.hold().unwrap();
-            inner.publish(&hold, Some(&name), |head| super::next(&intent, head, &[]))
+            inner.publish(&hold, Some(&name), |head| next(&intent, head, &[]))
         };
         // What the versions of these samples have for a schema.
         assert!(append(b"none").is_ok());

@@ -4,6 +4,7 @@ mod archive;
 mod compact;
 mod damage;
 mod files;
+mod history;
 mod keeping;
 mod layout;
 mod sharing;
