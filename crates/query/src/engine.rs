@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use arrow::compute::concat_batches;
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use cidlake_block::{Blocks, Cid};
@@ -26,8 +27,9 @@ use datafusion::logical_expr::{Expr, LogicalPlan, ident};
 use datafusion::physical_plan::{SendableRecordBatchStream, execute_stream};
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement;
+use futures::StreamExt as _;
 
-use crate::error::QueryError;
+use crate::error::{QueryError, arrow_message};
 use crate::layout::{LaidPart, LeafInfo, SingleFile, leaf_map, restore, single_file};
 use crate::object_store::{BlockStore, LakeRegistry};
 use crate::part_files::{FirstFailure, OpenFile, PartFiles};
@@ -187,6 +189,62 @@ impl Engine {
     /// When the part's footer cannot be had.
     pub async fn leaves(&self, part: &Part) -> Result<Vec<LeafInfo>, QueryError> {
         Ok(leaf_map(&self.laid(part).await?))
+    }
+
+    /// Reads the columns at `columns` of one part of a table, whole and in row order, as one batch in
+    /// the types in which parts are stored.
+    ///
+    /// # Errors
+    /// When the part cannot be had, or has other rows than its record says.
+    pub async fn part(
+        &self,
+        table: &Table,
+        part: &Part,
+        columns: &[usize],
+    ) -> Result<RecordBatch, QueryError> {
+        self.part_in(Types::Canonical, table, part, columns).await
+    }
+
+    /// Reads columns of one part as [`Self::part`] does, in `types`. The rows of a part fit one
+    /// array, because they were one when it was written.
+    pub(crate) async fn part_in(
+        &self,
+        types: Types,
+        table: &Table,
+        part: &Part,
+        columns: &[usize],
+    ) -> Result<RecordBatch, QueryError> {
+        let failure = FirstFailure::default();
+        let narrowed = table.narrowed(vec![part.clone()]);
+        let files = Arc::clone(&self.files);
+        let provider = PartsProvider::of_table(&narrowed, types, files, Arc::clone(&failure))?;
+        let schema = Arc::new(provider.schema().project(columns).map_err(QueryError::internal)?);
+        let scan = Scan::default();
+        let stream = self.scan_provider(Arc::new(provider), &schema, scan, &failure).await?;
+        let mut rows = rows::map(Arc::clone(&schema), stream, failure, Ok);
+        let mut batches = Vec::new();
+        while let Some(batch) = rows.stream.next().await {
+            batches.push(batch?);
+        }
+        let read = concat_batches(&schema, &batches)
+            .map_err(|error| QueryError::internal(arrow_message(&error)))?;
+        if read.num_rows() as u64 != part.rows {
+            let detail = format!("it has {} rows and not {}", read.num_rows(), part.rows);
+            return Err(QueryError::Corrupt { cid: part.cid, detail });
+        }
+        Ok(read)
+    }
+
+    /// Returns a session to plan with, which says what time it is.
+    pub(crate) fn session(&self) -> SessionState {
+        let mut state = self.state.clone();
+        state.mark_start_execution();
+        state
+    }
+
+    /// Returns how files are read.
+    pub(crate) fn files(&self) -> &Arc<PartFiles> {
+        &self.files
     }
 
     async fn laid(&self, part: &Part) -> Result<LaidPart, QueryError> {
@@ -355,7 +413,7 @@ fn check(plan: &LogicalPlan) -> Result<(), QueryError> {
 }
 
 /// Refuses a filter that is more than a condition over one table's columns.
-fn check_condition(condition: &Expr) -> Result<(), QueryError> {
+pub(crate) fn check_condition(condition: &Expr) -> Result<(), QueryError> {
     use datafusion::common::tree_node::TreeNode as _;
     let odd = condition.exists(|expr| {
         Ok(matches!(
@@ -375,7 +433,7 @@ fn check_condition(condition: &Expr) -> Result<(), QueryError> {
 }
 
 /// Returns where the wanted columns stand in `schema`.
-fn column_indices(
+pub(crate) fn column_indices(
     schema: &SchemaRef,
     columns: Option<&[String]>,
 ) -> Result<Vec<usize>, QueryError> {
@@ -393,4 +451,4 @@ fn column_indices(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

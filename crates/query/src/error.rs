@@ -12,6 +12,8 @@ use cidlake_block::{BlocksError, Cid};
 use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
 
+use crate::edit::KeyFault;
+
 /// Any failure of this crate: names the thing and the place; [`QueryError::hint`] has the remedy.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -62,6 +64,9 @@ pub enum QueryError {
         /// What cannot be held, and the remedy.
         what: String,
     },
+    /// Rows whose keys do not identify them.
+    #[error(transparent)]
+    Key(#[from] KeyFault),
     /// The memory or disk that a query may use was not enough.
     #[error("{message}")]
     Resources {
@@ -149,7 +154,7 @@ impl QueryError {
             Self::UnknownColumn { .. } => QueryErrorKind::UnknownColumn,
             Self::Sql { .. } => QueryErrorKind::Sql,
             Self::Forbidden { .. } => QueryErrorKind::Forbidden,
-            Self::BadInput { .. } => QueryErrorKind::BadInput,
+            Self::BadInput { .. } | Self::Key(_) => QueryErrorKind::BadInput,
             Self::Unsupported { .. } => QueryErrorKind::Unsupported,
             Self::Resources { .. } => QueryErrorKind::Resources,
             Self::Timeout { .. } => QueryErrorKind::Timeout,

@@ -19,6 +19,7 @@ mod statement;
 mod table;
 mod watch;
 
+pub mod edit;
 pub mod emit;
 pub mod ingest;
 pub mod layout;

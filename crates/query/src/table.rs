@@ -121,7 +121,7 @@ impl PartsProvider {
     }
 
     /// Returns the parts that `filters` do not rule out; without any, as many as have `limit` rows.
-    async fn kept(
+    pub(crate) async fn kept(
         &self,
         state: &dyn Session,
         filters: &[Expr],
@@ -222,7 +222,7 @@ impl TableProvider for PartsProvider {
 
 /// Returns the schema in which statements compute: every field nullable and plain, with the
 /// user's own types where they mean more than the stored ones.
-fn sql_schema(user: &SchemaRef, stored: &SchemaRef) -> SchemaRef {
+pub(crate) fn sql_schema(user: &SchemaRef, stored: &SchemaRef) -> SchemaRef {
     let fields = user.fields().iter().zip(stored.fields()).map(|(user, stored)| {
         let kind = match (user.data_type(), stored.data_type()) {
             (

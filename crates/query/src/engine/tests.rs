@@ -14,14 +14,13 @@ use cidlake_catalog::{Commit, part_tree};
 use datafusion::common::DataFusionError;
 use datafusion::physical_plan::ExecutionPlanProperties;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use futures::StreamExt as _;
 use parquet::arrow::ArrowWriter;
 
 use super::*;
 use crate::layout::{CutRule, PROFILE, RowGroups, content_root, encode_part, schema_to_bytes};
 
 /// Runs what waits for nobody: blocks in memory and one partition.
-fn now<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn now<T>(future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     let mut context = Context::from_waker(Waker::noop());
     for _ in 0..10_000 {
@@ -32,14 +31,14 @@ fn now<T>(future: impl Future<Output = T>) -> T {
     panic!("somebody is waited for");
 }
 
-fn engine_over(blocks: &Arc<MemBlocks>) -> Engine {
+pub(crate) fn engine_over(blocks: &Arc<MemBlocks>) -> Engine {
     let options =
         EngineOptions { memory_bytes_max: 64 << 20, threads: 1, footer_cache_bytes: 1 << 20 };
     Engine::new(Arc::clone(blocks) as Arc<dyn Blocks>, options).unwrap()
 }
 
 /// A table of which each batch is a part.
-fn table_of(blocks: &MemBlocks, batches: &[RecordBatch]) -> Arc<Table> {
+pub(crate) fn table_of(blocks: &MemBlocks, batches: &[RecordBatch]) -> Arc<Table> {
     let schema = batches[0].schema();
     let mut parts = Vec::new();
     for batch in batches {
@@ -80,7 +79,7 @@ fn table_of(blocks: &MemBlocks, batches: &[RecordBatch]) -> Arc<Table> {
     Arc::new(Table::new(commit).unwrap())
 }
 
-fn batch_of(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
+pub(crate) fn batch_of(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
     let columns = columns.into_iter().map(|(name, column)| (name, column, true));
     RecordBatch::try_from_iter_with_nullable(columns).unwrap()
 }
@@ -90,7 +89,7 @@ fn collect(mut rows: Rows) -> RecordBatch {
     while let Some(batch) = now(rows.stream.next()) {
         batches.push(batch.unwrap());
     }
-    arrow::compute::concat_batches(&rows.schema, &batches).unwrap()
+    concat_batches(&rows.schema, &batches).unwrap()
 }
 
 fn where_true(filter: &str) -> Scan {

@@ -81,11 +81,31 @@ impl Trouble {
     }
 }
 
-/// Converts `batch`, whose columns are those of the user's schema, to `canonical`.
-pub(crate) fn canonical_batch(
-    batch: &RecordBatch,
+/// Converts rows as [`canonical_batch`] does, in halves where they are too long for one array;
+/// `first_row` is the number of the first row in messages.
+pub(crate) fn canonical_batches(
+    rows: &RecordBatch,
     canonical: &SchemaRef,
-) -> Result<RecordBatch, Trouble> {
+    first_row: u64,
+) -> Result<Vec<RecordBatch>, QueryError> {
+    let mut done = Vec::new();
+    let mut todo = vec![(0, rows.num_rows())];
+    while let Some((start, len)) = todo.pop() {
+        match canonical_batch(&rows.slice(start, len), canonical) {
+            Ok(batch) => done.push(batch),
+            Err(Trouble::TooLong { .. }) if len > 1 => {
+                let half = len / 2;
+                todo.push((start + half, len - half));
+                todo.push((start, half));
+            }
+            Err(trouble) => return Err(trouble.into_error(first_row + start as u64)),
+        }
+    }
+    Ok(done)
+}
+
+/// Converts `batch`, whose columns are those of the user's schema, to `canonical`.
+fn canonical_batch(batch: &RecordBatch, canonical: &SchemaRef) -> Result<RecordBatch, Trouble> {
     let columns = batch
         .columns()
         .iter()

@@ -44,9 +44,11 @@ pub use row_groups::{CutRule, ROW_GROUP_BYTES, ROW_GROUP_BYTES_MAX, RowGroup, Ro
 pub use schema::{schema_from_bytes, schema_to_bytes};
 pub use single_file::SingleFile;
 
-pub(crate) use convert::{CHECKED, canonical_array};
+pub(crate) use convert::{CHECKED, canonical_array, canonical_batches};
 pub(crate) use leaf_map::leaf_map;
+pub(crate) use row_hash::row_hashes;
 pub(crate) use single_file::{LaidPart, single_file};
+pub(crate) use size::logical_bytes;
 
 /// The name of this profile in commits. Any change of the bytes that a table becomes is a new
 /// profile with a new name.

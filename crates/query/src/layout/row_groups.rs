@@ -16,9 +16,10 @@ use arrow::compute::concat_batches;
 use arrow::datatypes::{Schema, SchemaRef};
 
 use super::canonical::canonical_schema;
-use super::convert::{Trouble, canonical_batch};
+use super::convert::canonical_batches;
 use super::cut_hash::{CutHash, Hashes};
 use super::logical_hash::RowsHash;
+use super::row_hash::row_hashes;
 use super::size::{RowSizes, row_sizes};
 use crate::error::{QueryError, arrow_message};
 
@@ -50,6 +51,17 @@ pub struct RowGroup {
     pub rows: RecordBatch,
     /// What they contribute to the logical hash of the table.
     pub hash: RowsHash,
+}
+
+impl RowGroup {
+    /// Makes one row group of all of `rows`, which are in canonical types, wherever their values
+    /// would end one: what is left of a row group that was edited.
+    #[must_use]
+    pub fn whole(rows: RecordBatch) -> Self {
+        let mut hash = RowsHash::EMPTY;
+        hash.push(&row_hashes(&rows));
+        Self { rows, hash }
+    }
 }
 
 /// Takes batches in the user's types and gives row groups.
@@ -208,23 +220,14 @@ impl RowGroups {
         format!("after row {}", self.rows_in)
     }
 
-    /// Converts rows, in halves where they are too long for one array, and cuts them.
+    /// Converts rows and cuts them.
     fn take_rows(
         &mut self,
         rows: &RecordBatch,
         groups: &mut Vec<RowGroup>,
     ) -> Result<(), QueryError> {
-        let mut todo = vec![rows.clone()];
-        while let Some(rows) = todo.pop() {
-            match canonical_batch(&rows, &self.canonical) {
-                Ok(canonical) => self.cut(&canonical, groups)?,
-                Err(Trouble::TooLong { .. }) if rows.num_rows() > 1 => {
-                    let half = rows.num_rows() / 2;
-                    todo.push(rows.slice(half, rows.num_rows() - half));
-                    todo.push(rows.slice(0, half));
-                }
-                Err(trouble) => return Err(trouble.into_error(self.rows_in)),
-            }
+        for canonical in canonical_batches(rows, &self.canonical, self.rows_in)? {
+            self.cut(&canonical, groups)?;
         }
         Ok(())
     }

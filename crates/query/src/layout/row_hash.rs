@@ -23,7 +23,7 @@
 //! | Map | as a list of its entries, each the fold of key and value |
 //! | Struct | the fold of its fields, from the seed |
 
-use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray};
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, RecordBatch};
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::*;
 use xxhash_rust::xxh3::xxh3_64;
@@ -54,6 +54,15 @@ pub(super) fn fold_each(rows: &mut [u64], values: &[u64]) {
     for (row, value) in rows.iter_mut().zip(values) {
         *row = fold(*row, *value);
     }
+}
+
+/// Returns the hash of each row of a canonical batch.
+pub(crate) fn row_hashes(rows: &RecordBatch) -> Vec<u64> {
+    let mut hashes = begun(rows.num_rows());
+    for column in rows.columns() {
+        fold_each(&mut hashes, &value_hashes(column));
+    }
+    hashes
 }
 
 /// Returns the hash of each value of a canonical array, the fold of it alone.

@@ -39,6 +39,13 @@ impl RowSizes {
     }
 }
 
+/// Returns the logical size of all rows of a canonical batch together, in bytes.
+pub(crate) fn logical_bytes(batch: &RecordBatch) -> u64 {
+    let all: Vec<usize> = (0..batch.num_columns()).collect();
+    let sizes = row_sizes(batch, &all);
+    sizes.constant * batch.num_rows() as u64 + sizes.varying.iter().sum::<u64>()
+}
+
 /// Returns the logical sizes of the rows of a canonical batch over the columns at `columns`.
 pub(super) fn row_sizes(batch: &RecordBatch, columns: &[usize]) -> RowSizes {
     let mut sizes = RowSizes::default();
