@@ -8,15 +8,16 @@ use std::path::PathBuf;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::cmd::{
-    add, cat, compact, completions, dag, datasets, demo, doctor, drop, expire, export, fsck, gc,
-    get, import, log, ls, maintain, mcp, pin, pins, rename, restore, show, sql, store, tag, unpin,
+    add, cat, compact, completions, dag, datasets, delete, demo, doctor, drop, expire, export,
+    fsck, gc, get, import, log, ls, maintain, mcp, pin, pins, rename, restore, show, sql, store,
+    tag, unpin,
 };
 use crate::exit::ErrorFormat;
 use crate::output::OutFormat;
 
 /// The commands as the help lists them.
 const GROUPS: [(&str, &[&str]); 5] = [
-    ("Tables", &["store", "get", "sql"]),
+    ("Tables", &["store", "get", "sql", "delete"]),
     ("Datasets", &["datasets", "show", "log", "tag", "restore", "dag", "rename", "drop"]),
     ("Files and archives", &["add", "cat", "ls", "export", "import"]),
     ("What is kept", &["pin", "unpin", "pins", "expire", "compact", "gc"]),
@@ -81,6 +82,7 @@ pub(crate) enum Command {
     Store(store::StoreArgs),
     Get(get::GetArgs),
     Sql(sql::SqlArgs),
+    Delete(delete::DeleteArgs),
     Datasets(datasets::DatasetsArgs),
     Show(show::ShowArgs),
     Log(log::LogArgs),

@@ -5,6 +5,7 @@
 //! changelog. CIDs, moments and paths are text. Nothing here decides how an answer looks.
 
 mod compacting;
+mod editing;
 mod history;
 mod keeping;
 
@@ -17,6 +18,7 @@ use cidlake::{
 use serde::Serialize;
 
 pub(crate) use self::compacting::CompactedWire;
+pub(crate) use self::editing::DeletedWire;
 pub(crate) use self::history::{LogWire, RestoredWire, TagWire, TaggedWire, UntaggedWire};
 pub(crate) use self::keeping::{
     DoctorWire, ExpiredWire, GcWire, MaintainedWire, PinWire, PinnedWire, UnpinnedWire,

@@ -10,6 +10,7 @@ pub(crate) mod compact;
 pub(crate) mod completions;
 pub(crate) mod dag;
 pub(crate) mod datasets;
+pub(crate) mod delete;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod drop;
@@ -53,6 +54,7 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Error> {
         Command::Store(args) => store::run(&context, args).await?,
         Command::Get(args) => get::run(&context, args).await?,
         Command::Sql(args) => sql::run(&context, args).await?,
+        Command::Delete(args) => delete::run(&context, args).await?,
         Command::Datasets(args) => datasets::run(&context, &args).await?,
         Command::Show(args) => show::run(&context, &args).await?,
         Command::Log(args) => log::run(&context, &args).await?,

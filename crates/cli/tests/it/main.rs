@@ -3,6 +3,7 @@
 mod commands;
 mod damage;
 mod demo;
+mod editing;
 mod formats;
 mod history;
 mod keeping;

@@ -2,4 +2,5 @@
 //! Rows from outside come in through `write`.
 
 pub(crate) mod compact;
+pub(crate) mod delete;
 pub(crate) mod restore;

@@ -110,14 +110,19 @@ impl Inner {
         while let Ok((index, encoded)) = parts.recv() {
             early.insert(index, encoded?);
             while let Some(next) = early.remove(&done.len()) {
-                new_bytes += self.store.put(hold, &next.leaves)?.new_bytes;
-                new_bytes += self.store.put(hold, &next.nodes)?.new_bytes;
+                new_bytes += self.put_part(hold, &next)?;
                 done.push(next.part);
                 // Nobody waits for it any more once all rows are cut.
                 permits.send(()).unwrap_or_default();
             }
         }
         Ok((done, new_bytes))
+    }
+
+    /// Puts the blocks of a part; returns the bytes newly written.
+    pub(crate) fn put_part(&self, hold: &Hold, encoded: &EncodedPart) -> Result<u64, Error> {
+        let leaves = self.store.put(hold, &encoded.leaves)?.new_bytes;
+        Ok(leaves + self.store.put(hold, &encoded.nodes)?.new_bytes)
     }
 }
 

@@ -3,6 +3,7 @@
 mod archive;
 mod compact;
 mod damage;
+mod delete;
 mod files;
 mod history;
 mod keeping;
