@@ -18,7 +18,7 @@ use cidlake::{
 use serde::Serialize;
 
 pub(crate) use self::compacting::CompactedWire;
-pub(crate) use self::editing::DeletedWire;
+pub(crate) use self::editing::{DeletedWire, UpsertedWire};
 pub(crate) use self::history::{LogWire, RestoredWire, TagWire, TaggedWire, UntaggedWire};
 pub(crate) use self::keeping::{
     DoctorWire, ExpiredWire, GcWire, MaintainedWire, PinWire, PinnedWire, UnpinnedWire,
@@ -253,6 +253,7 @@ pub(crate) struct ShownWire {
     pub(crate) profile: Option<String>,
     pub(crate) logical_hash: Option<String>,
     pub(crate) cut_columns: Vec<String>,
+    pub(crate) key_columns: Vec<String>,
     pub(crate) partition_columns: Vec<String>,
     pub(crate) conflicts: Vec<String>,
     pub(crate) tags: Vec<String>,
@@ -278,6 +279,7 @@ impl From<&Shown> for ShownWire {
             profile: shown.profile.clone(),
             logical_hash: shown.logical_hash.clone(),
             cut_columns: shown.cut_columns.clone(),
+            key_columns: shown.key_columns.clone(),
             partition_columns: shown.partition_columns.clone(),
             conflicts: texts(&shown.conflicts),
             tags: shown.tags.clone(),

@@ -93,6 +93,8 @@ pub struct Shown {
     pub logical_hash: Option<String>,
     /// The columns whose values decide where parts end; none means all.
     pub cut_columns: Vec<String>,
+    /// The columns that identify a row; none where none are known to.
+    pub key_columns: Vec<String>,
     /// The columns whose values name the folders of parts; none where there are no folders.
     pub partition_columns: Vec<String>,
     /// Versions made at the same time as this head and kept beside it.
@@ -262,6 +264,7 @@ impl Lake {
             profile: None,
             logical_hash: None,
             cut_columns: Vec::new(),
+            key_columns: Vec::new(),
             partition_columns: Vec::new(),
             conflicts: Vec::new(),
             tags: Vec::new(),
@@ -319,6 +322,7 @@ impl Inner {
             profile: Some(commit.profile),
             logical_hash: commit.logical_hash.as_ref().map(hex),
             cut_columns: commit.cut_columns,
+            key_columns: commit.key_columns,
             partition_columns: commit.partition_columns,
             conflicts: conflicts.unwrap_or_default(),
             tags,

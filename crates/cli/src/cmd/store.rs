@@ -2,23 +2,29 @@
 
 use std::path::{Path, PathBuf};
 
-use cidlake::{Error, ErrorKind, Format, Open, Source, StoreRequest, Stored};
+use cidlake::{Error, ErrorKind, Format, Open, Source, StoreMode, StoreRequest, Stored, Upserted};
 
 use super::Context;
-use crate::output::{bytes, fields, object, plural};
-use crate::wire::StoredWire;
+use crate::output::{bytes, count, fields, object, plural};
+use crate::wire::{StoredWire, UpsertedWire};
 
 /// Store files, folders or standard input as one table
 ///
 /// Several sources become one table, in the order given; a folder stands for its files in the
 /// order of their names. The format is told from the first bytes and the name of each file.
 /// Storing the same rows again writes nothing.
+///
+/// A key is the columns that identify a row. Rows without one and rows with the key of another are
+/// refused then, also when more are appended; later versions keep it. With --upsert a row takes the
+/// place of the one that has its key, and the others go behind.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   cidlake store people.csv --name people
   cidlake store 2026/*.parquet --name sales.orders --metadata source=shop
   cidlake store more.csv --name people --append
+  cidlake store people.csv --name people --key id
+  cidlake store changes.csv --name people --upsert
   curl -s https://example.org/events | cidlake store - --input-format ndjson --name events")]
 pub(crate) struct StoreArgs {
     /// Files or folders; - is standard input
@@ -30,6 +36,16 @@ pub(crate) struct StoreArgs {
     /// Put the rows behind those that the dataset has
     #[arg(long)]
     append: bool,
+    /// Put each row in the place of the one that has its key, the others behind; the rows are held
+    /// in memory
+    #[arg(long, conflicts_with = "append")]
+    upsert: bool,
+    /// The columns that identify a row; with --upsert only where the dataset has none yet
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    key: Option<Vec<String>>,
+    /// Let the dataset have no key any more
+    #[arg(long, conflicts_with_all = ["key", "append", "upsert"])]
+    no_key: bool,
     /// A word about the dataset, kept in the commit; may be given several times
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_and_value)]
     metadata: Vec<(String, String)>,
@@ -46,7 +62,8 @@ pub(super) async fn run(context: &Context, args: StoreArgs) -> Result<(), Error>
     let request = StoreRequest {
         sources: sources(args.sources)?,
         name: args.name,
-        append: args.append,
+        mode: mode(args.append, args.upsert),
+        key: if args.no_key { Some(Vec::new()) } else { args.key },
         metadata: args.metadata.into_iter().collect(),
         input_format: args.input_format,
         message: args.message,
@@ -56,10 +73,26 @@ pub(super) async fn run(context: &Context, args: StoreArgs) -> Result<(), Error>
     let stored = lake.store(request, meter.listener()).await?;
     drop(meter);
     lake.close().await?;
-    let wire = StoredWire::from(&stored);
-    object(&output, &wire, std::slice::from_ref(&wire), || people(&stored))?;
+    match &stored.upserted {
+        Some(upserted) => {
+            let wire = UpsertedWire::new(&stored, upserted);
+            object(&output, &wire, std::slice::from_ref(&wire), || people(&stored))?;
+        }
+        None => {
+            let wire = StoredWire::from(&stored);
+            object(&output, &wire, std::slice::from_ref(&wire), || people(&stored))?;
+        }
+    }
     context.suggest(&output, &next(&stored));
     Ok(())
+}
+
+fn mode(append: bool, upsert: bool) -> StoreMode {
+    match (append, upsert) {
+        (_, true) => StoreMode::Upsert,
+        (true, false) => StoreMode::Append,
+        (false, false) => StoreMode::Overwrite,
+    }
 }
 
 fn sources(paths: Vec<PathBuf>) -> Result<Vec<Source>, Error> {
@@ -91,8 +124,26 @@ fn people(stored: &Stored) -> String {
         bytes(stored.bytes),
         bytes(stored.new_bytes),
     );
-    let cids = [("cid", stored.cid.to_string()), ("commit", stored.commit.to_string())];
-    format!("{name} {did}{size}\n{}", fields(cids))
+    let mut facts = vec![("cid", stored.cid.to_string()), ("commit", stored.commit.to_string())];
+    if !stored.key_columns.is_empty() {
+        facts.push(("key", stored.key_columns.join(", ")));
+    }
+    if let Some(upserted) = &stored.upserted {
+        facts.extend(put_in(upserted));
+    }
+    format!("{name} {did}{size}\n{}", fields(facts))
+}
+
+/// Returns what became of rows that were put in by their keys.
+fn put_in(upserted: &Upserted) -> [(&'static str, String); 2] {
+    let rows = format!(
+        "{} updated, {} inserted, {} unchanged",
+        count(upserted.rows_updated),
+        count(upserted.rows_inserted),
+        count(upserted.rows_unchanged)
+    );
+    let parts = format!("{} of {} touched", upserted.parts_touched, upserted.parts_before);
+    [("rows", rows), ("parts", parts)]
 }
 
 fn next(stored: &Stored) -> String {

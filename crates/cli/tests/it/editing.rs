@@ -1,8 +1,8 @@
-//! Rows that change, as the command line says it: `delete`.
+//! Rows that change, as the command line says it: `delete`, keys, `store --upsert`.
 
 use serde_json::json;
 
-use crate::Place;
+use crate::{Place, text};
 
 #[test]
 fn rows_are_deleted_by_a_condition() {
@@ -32,4 +32,36 @@ fn rows_are_deleted_by_a_condition() {
     place.bad(&["delete", "people", "--all", "--where", "true"], 2);
     place.bad(&["delete", "people", "--where", "nosuch = 1"], 1);
     place.bad(&["delete", "peple", "--all"], 3);
+}
+
+#[test]
+fn rows_are_put_in_by_their_keys() {
+    let place = Place::with_people();
+    place.write("changes.csv", "id,name,city\n2,Bob,Paris\n4,Dora,Oslo\n1,Ada,London\n");
+    let store = ["store", "changes.csv", "--name", "people"];
+    let upsert = [&store[..], &["--upsert"]].concat();
+    let error = place.bad(&upsert, 2);
+    assert!(error.contains("--key id"), "{error}");
+    let done = place.json(&[&upsert[..], &["--key", "id"]].concat());
+    let counts = ["rows_updated", "rows_inserted", "rows_unchanged", "rows"];
+    assert_eq!(counts.map(|key| done[key].clone()), [json!(1), json!(1), json!(1), json!(4)]);
+    assert_eq!((&done["key"], &done["parts_touched"]), (&json!(["id"]), &json!(1)));
+    let names = place.json(&["get", "people", "--columns", "id,city"]);
+    let ids: Vec<_> = names.as_array().unwrap().iter().map(|row| row["id"].clone()).collect();
+    assert_eq!(ids, [json!(1), json!(2), json!(3), json!(4)]);
+    assert_eq!(text(&names[1], "city"), "Paris");
+    assert_eq!(place.json(&["show", "people"])["key_columns"], json!(["id"]));
+
+    let again = place.json(&upsert);
+    assert_eq!((&again["rows_unchanged"], &again["new_bytes"]), (&json!(3), &json!(0)));
+    let error = place.bad(&[&store[..], &["--append"]].concat(), 1);
+    assert!(error.contains("key id = 2 of row 0") && error.contains("--upsert"), "{error}");
+    let error = place.bad(&[&upsert[..], &["--key", "name"]].concat(), 1);
+    assert!(error.contains("has the key id, and not name"), "{error}");
+    place.bad(&[&upsert[..], &["--append"]].concat(), 2);
+    place.bad(&[&upsert[..], &["--no-key"]].concat(), 2);
+    place.good(&[&store[..], &["--no-key"]].concat());
+    place.good(&[&store[..], &["--append"]].concat());
+    let error = place.bad(&[&store[..], &["--key", "nam"]].concat(), 1);
+    assert!(error.contains("`nam`") && error.contains("`name`"), "{error}");
 }

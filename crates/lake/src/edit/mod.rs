@@ -4,3 +4,4 @@
 pub(crate) mod compact;
 pub(crate) mod delete;
 pub(crate) mod restore;
+pub(crate) mod upsert;

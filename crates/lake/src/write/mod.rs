@@ -5,6 +5,7 @@
 //! `edit/`. They describe a version in the making as a [`Next`].
 
 mod draft;
+mod keys;
 mod next;
 mod pipeline;
 mod publish;
@@ -12,7 +13,9 @@ mod reread;
 mod store;
 
 pub(crate) use draft::count;
+pub(crate) use keys::{KEY_DRAFTS_MAX, key_error, key_of, too_busy};
 pub(crate) use next::{Next, NextParts};
 pub(crate) use pipeline::{Incoming, StoredParts};
 pub(crate) use publish::Published;
-pub use store::{StoreRequest, Stored};
+pub use store::{StoreMode, StoreRequest, Stored};
+pub(crate) use store::{check_append, described, incoming};

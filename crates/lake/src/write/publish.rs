@@ -62,6 +62,29 @@ impl Inner {
         Ok(published)
     }
 
+    /// Makes what `make` says the newest version of `name` as [`Self::publish`] does, where the newest
+    /// is still `base`; `None`, and nothing is written, where it is another one.
+    pub(crate) fn publish_on(
+        &self,
+        hold: &Hold,
+        name: &Name,
+        base: &Cid,
+        mut make: impl FnMut(&Found) -> Result<Next, Error>,
+    ) -> Result<Option<Published>, Error> {
+        let mut moved = false;
+        let published = self.publish(hold, Some(name), |head| match head {
+            Some(head) if head.cid == *base => make(head),
+            _ => {
+                moved = true;
+                Err(Error::internal("another version is the newest"))
+            }
+        });
+        match published {
+            Err(_) if moved => Ok(None),
+            published => published.map(Some),
+        }
+    }
+
     /// Returns the newest version of a dataset.
     pub(crate) fn newest(&self, name: &Name) -> Result<Found, Error> {
         let head = {

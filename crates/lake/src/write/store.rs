@@ -3,16 +3,20 @@
 //! Here is what rows become of which dataset, and what is refused. A store that fails half way
 //! leaves no name, no commit and no pin.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use bytes::Bytes;
 use cidlake_block::Cid;
 use cidlake_catalog::{Commit, Name, Part};
 use cidlake_query::Format;
 use cidlake_query::arrow::datatypes::SchemaRef;
+use cidlake_query::edit::{KeyColumns, KeySet};
 use cidlake_query::layout::{self, CutRule};
+use cidlake_store::Hold;
 
+use super::keys::{KEY_DRAFTS_MAX, key_of, keyed, too_busy};
 use super::{Incoming, Next, NextParts, Published};
+use crate::edit::upsert::Upserted;
 use crate::error::{Error, ErrorKind};
 use crate::history::{Found, parse_name};
 use crate::ingest::{self, Opened, Source};
@@ -26,14 +30,29 @@ pub struct StoreRequest {
     pub sources: Vec<Source>,
     /// The dataset's name; without one the commit is pinned and had by its CID.
     pub name: Option<String>,
-    /// Whether the rows go behind those that the dataset has.
-    pub append: bool,
+    /// What becomes of the rows that the dataset has.
+    pub mode: StoreMode,
+    /// The columns that identify a row; no two rows of the dataset have the same values in them, and
+    /// none lacks one. Absent: those that the dataset has; none at all: it has no key any more.
+    pub key: Option<Vec<String>>,
     /// Free words about the dataset, kept in the commit; they are no part of the content's CID.
     pub metadata: BTreeMap<String, String>,
     /// The sources' format; told from name and first bytes when absent.
     pub input_format: Option<Format>,
     /// What this version is, in a sentence.
     pub message: Option<String>,
+}
+
+/// What becomes of the rows that a dataset has when others are stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StoreMode {
+    /// They stay in older versions only; the new one has the new rows alone.
+    #[default]
+    Overwrite,
+    /// The new rows go behind them.
+    Append,
+    /// A new row takes the place of the one that has its key; the others go behind.
+    Upsert,
 }
 
 /// What was stored.
@@ -57,6 +76,10 @@ pub struct Stored {
     pub new_bytes: u64,
     /// Whether the dataset already was exactly this.
     pub unchanged: bool,
+    /// The columns that identify a row; none where none are known to.
+    pub key_columns: Vec<String>,
+    /// What became of the rows, where they were put in by their keys.
+    pub upserted: Option<Upserted>,
     /// The commit's metadata.
     pub metadata: BTreeMap<String, String>,
 }
@@ -65,10 +88,15 @@ impl Lake {
     /// Stores rows as a new version of a dataset.
     ///
     /// # Errors
-    /// `Usage` for a bad name, `Invalid` for input that cannot be read or stored, `NotFound` for
-    /// an absent file or for appending to a dataset that does not exist.
+    /// `Usage` for a bad name, `Invalid` for input that cannot be read or stored or whose keys do
+    /// not identify its rows, `NotFound` for an absent file or for adding to a dataset that does
+    /// not exist.
     pub async fn store(&self, request: StoreRequest, progress: Progress) -> Result<Stored, Error> {
-        self.blocking(move |inner| inner.store_table(request, &progress)).await
+        self.blocking(move |inner| match request.mode {
+            StoreMode::Upsert => inner.upsert(request, &progress),
+            StoreMode::Overwrite | StoreMode::Append => inner.store_table(request, &progress),
+        })
+        .await
     }
 }
 
@@ -82,14 +110,19 @@ struct Intent {
     message: Option<String>,
     schema: SchemaRef,
     cut_columns: Vec<String>,
+    /// The key that the rows were compared by.
+    key: Vec<String>,
+    /// Whether the user asked for just this key, or for none.
+    key_wanted: bool,
 }
 
 impl Inner {
     fn store_table(&self, request: StoreRequest, progress: &Progress) -> Result<Stored, Error> {
         let name = request.name.as_deref().map(parse_name).transpose()?;
+        let append = request.mode == StoreMode::Append;
         // From before the head is read to after the commit: what both build on must stay.
         let hold = self.hold()?;
-        let onto = match (&name, request.append) {
+        let onto = match (&name, append) {
             (Some(name), true) => Some(self.head_schema(name)?),
             (None, true) => {
                 return Err(
@@ -105,20 +138,75 @@ impl Inner {
         if let Some(onto) = &onto {
             check_append(onto, &opened.schema)?;
         }
-        let (rule, cut_columns) = self.cut_rule(name.as_ref(), request.append, &opened.schema)?;
+        let key = self.key_wanted(name.as_ref(), append, request.key.as_deref(), &opened.schema)?;
+        let mut keys = match key.as_slice() {
+            [] => None,
+            names => Some(KeySet::new(KeyColumns::new(&opened.schema, names)?)),
+        };
+        let (rule, cut_columns) = self.cut_rule(name.as_ref(), append, &opened.schema)?;
         let intent = Intent {
             name,
             cut_columns,
-            append: request.append,
+            append,
             onto: onto_bytes,
             metadata: request.metadata,
             message: request.message,
             schema: SchemaRef::clone(&opened.schema),
+            key,
+            key_wanted: request.key.is_some(),
         };
-        let (parts, new_bytes) = self.store_rows(&hold, incoming(opened), rule, progress)?;
-        let published =
-            self.publish(&hold, intent.name.as_ref(), |head| next(&intent, head, &parts))?;
-        Ok(describe(&intent, published, new_bytes))
+        let rows = keyed(incoming(opened), keys.as_mut());
+        let (parts, new_bytes) = self.store_rows(&hold, rows, rule, progress)?;
+        let published = self.publish_rows(&hold, &intent, &parts, keys.as_ref())?;
+        Ok(described(intent.name.as_ref(), published, new_bytes, None))
+    }
+
+    /// Publishes the version that stored rows make. Those of an append are compared with what the
+    /// newest version has, and again with what others added meanwhile.
+    fn publish_rows(
+        &self,
+        hold: &Hold,
+        intent: &Intent,
+        parts: &[Part],
+        keys: Option<&KeySet>,
+    ) -> Result<Published, Error> {
+        let (Some(name), Some(keys), true) = (&intent.name, keys, intent.append) else {
+            return self.publish(hold, intent.name.as_ref(), |head| next(intent, head, parts));
+        };
+        let mut compared = HashSet::new();
+        for _ in 0..KEY_DRAFTS_MAX {
+            let head = self.newest(name)?;
+            check_head(intent, Some(&head))?;
+            check_key(intent, Some(&head))?;
+            self.check_absent(name, &head, keys, &mut compared)?;
+            let make = |head: &Found| next(intent, Some(head), parts);
+            if let Some(published) = self.publish_on(hold, name, &head.cid, make)? {
+                return Ok(published);
+            }
+        }
+        Err(too_busy(name))
+    }
+
+    /// Returns the key of a new version: the one that is wanted, else the one of the version before
+    /// it, as long as all its columns are there.
+    fn key_wanted(
+        &self,
+        name: Option<&Name>,
+        append: bool,
+        wanted: Option<&[String]>,
+        schema: &SchemaRef,
+    ) -> Result<Vec<String>, Error> {
+        let Some(name) = name else { return Ok(wanted.unwrap_or_default().to_vec()) };
+        let head = {
+            let view = self.refresh()?;
+            self.head(&view, name)?
+        };
+        match (head, wanted) {
+            (Some(head), _) if append => key_of(name, &head.commit, wanted),
+            (_, Some(wanted)) => Ok(wanted.to_vec()),
+            (Some(head), None) => Ok(kept_keys(&head.commit, schema)),
+            (None, None) => Ok(Vec::new()),
+        }
     }
 
     /// Says by what the rows of a new version are cut: by the columns that cut the version before
@@ -171,7 +259,7 @@ impl Inner {
 }
 
 /// Returns input as rows on their way in.
-fn incoming(opened: Opened) -> Incoming<'static> {
+pub(crate) fn incoming(opened: Opened) -> Incoming<'static> {
     let Opened { schema, batches, bytes_total, bytes_read, rows_total } = opened;
     Incoming {
         schema,
@@ -185,8 +273,8 @@ fn incoming(opened: Opened) -> Incoming<'static> {
 /// Describes the version that stored rows make of `head`.
 fn next(intent: &Intent, head: Option<&Found>, parts: &[Part]) -> Result<Next, Error> {
     check_head(intent, head)?;
+    check_key(intent, head)?;
     let mut metadata = intent.metadata.clone();
-    let key_columns = head.map_or_else(Vec::new, |head| kept_keys(&head.commit, &intent.schema));
     let (operation, parts) = match (head, intent.append) {
         (None, _) => ("create", NextParts::All(parts.to_vec())),
         (Some(_), false) => ("overwrite", NextParts::All(parts.to_vec())),
@@ -201,7 +289,7 @@ fn next(intent: &Intent, head: Option<&Found>, parts: &[Part]) -> Result<Next, E
         operation,
         schema: SchemaRef::clone(&intent.schema),
         cut_columns: intent.cut_columns.clone(),
-        key_columns,
+        key_columns: intent.key.clone(),
         partition_columns: Vec::new(),
         metadata,
         message: intent.message.clone(),
@@ -231,8 +319,24 @@ fn check_head(intent: &Intent, head: Option<&Found>) -> Result<(), Error> {
     }
 }
 
+/// Refuses to store rows by another key than the one that they were compared by: others may have
+/// changed it while they were encoded.
+fn check_key(intent: &Intent, head: Option<&Found>) -> Result<(), Error> {
+    let (Some(name), Some(head)) = (&intent.name, head) else { return Ok(()) };
+    let kept = kept_keys(&head.commit, &intent.schema);
+    let given_by_append = intent.append && kept.is_empty() && intent.key_wanted;
+    if kept == intent.key || given_by_append || (intent.key_wanted && !intent.append) {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Conflict,
+        format!("{name} got another key before the rows were stored"),
+    )
+    .with_hint("nothing was written: run it again"))
+}
+
 /// Refuses rows that would change the schema of the dataset they are appended to.
-fn check_append(onto: &SchemaRef, joined: &SchemaRef) -> Result<(), Error> {
+pub(crate) fn check_append(onto: &SchemaRef, joined: &SchemaRef) -> Result<(), Error> {
     for (have, got) in onto.fields().iter().zip(joined.fields()) {
         if have.data_type() != got.data_type() {
             return Err(Error::invalid(format!(
@@ -247,10 +351,16 @@ fn check_append(onto: &SchemaRef, joined: &SchemaRef) -> Result<(), Error> {
     Ok(())
 }
 
-fn describe(intent: &Intent, published: Published, new_bytes: u64) -> Stored {
+/// Says what was stored, of which `new_bytes` beside what publishing it took.
+pub(crate) fn described(
+    name: Option<&Name>,
+    published: Published,
+    new_bytes: u64,
+    upserted: Option<Upserted>,
+) -> Stored {
     let Published { cid, commit_cid, commit, parts, unchanged, new_bytes: for_commit } = published;
     Stored {
-        name: intent.name.as_ref().map(ToString::to_string),
+        name: name.map(ToString::to_string),
         cid,
         commit: commit_cid,
         rows: commit.rows,
@@ -259,6 +369,8 @@ fn describe(intent: &Intent, published: Published, new_bytes: u64) -> Stored {
         bytes: commit.bytes,
         new_bytes: new_bytes + for_commit,
         unchanged,
+        key_columns: commit.key_columns,
+        upserted,
         metadata: commit.metadata,
     }
 }
@@ -287,6 +399,8 @@ mod tests {
                 message: None,
                 schema: SchemaRef::clone(&schema),
                 cut_columns: Vec::new(),
+                key: Vec::new(),
+                key_wanted: false,
             };
             let hold = inner.hold().unwrap();
             inner.publish(&hold, Some(&name), |head| next(&intent, head, &[]))

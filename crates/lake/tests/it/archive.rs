@@ -1,6 +1,6 @@
 //! CAR archives between lakes.
 
-use cidlake::{ErrorKind, FsckLevel, StoreRequest, no_progress};
+use cidlake::{ErrorKind, FsckLevel, StoreMode, StoreRequest, no_progress};
 
 use crate::{Place, get, named, run, store};
 
@@ -10,7 +10,7 @@ fn a_dataset_travels_in_a_car() {
         let (here, there) = (Place::new(), Place::new());
         let lake = here.open().await;
         store(&lake, "t", "n\n1\n").await;
-        let append = StoreRequest { append: true, ..named("t", "n\n2\n") };
+        let append = StoreRequest { mode: StoreMode::Append, ..named("t", "n\n2\n") };
         let stored = lake.store(append, no_progress()).await.unwrap();
         let car = here.path().join("t.car");
         let exported = lake.export("t", car.clone(), false, no_progress()).await.unwrap();

@@ -1,6 +1,6 @@
 //! Compaction: many small parts become what storing everything at once gives.
 
-use cidlake::{ErrorKind, MaintainRequest, StoreRequest, no_progress};
+use cidlake::{ErrorKind, MaintainRequest, StoreMode, StoreRequest, no_progress};
 
 use crate::{Place, get, named, run, sql, store};
 
@@ -8,7 +8,7 @@ use crate::{Place, get, named, run, sql, store};
 async fn append(lake: &cidlake::Lake, name: &str, numbers: std::ops::Range<u32>) {
     for number in numbers {
         let rows = format!("n,word\n{number},word {number}\n");
-        let request = StoreRequest { append: true, ..named(name, &rows) };
+        let request = StoreRequest { mode: StoreMode::Append, ..named(name, &rows) };
         lake.store(request, no_progress()).await.unwrap();
     }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use cidlake::{
-    DeleteRequest, Deleted, Doomed, Error, ErrorKind, FsckLevel, Lake, Progress, StoreRequest,
-    no_progress,
+    DeleteRequest, Deleted, Doomed, Error, ErrorKind, FsckLevel, Lake, Progress, StoreMode,
+    StoreRequest, no_progress,
 };
 use tokio::runtime::Handle;
 
@@ -20,7 +20,7 @@ async fn delete(lake: &Lake, name: &str, text: &str) -> Result<Deleted, Error> {
 }
 
 async fn append(lake: &Lake, name: &str, rows: &str) {
-    let request = StoreRequest { append: true, ..named(name, rows) };
+    let request = StoreRequest { mode: StoreMode::Append, ..named(name, rows) };
     lake.store(request, no_progress()).await.unwrap();
 }
 
@@ -157,7 +157,7 @@ fn rows_that_others_append_meanwhile_stay() {
             let other = other.clone();
             async move {
                 let rows = StoreRequest {
-                    append: true,
+                    mode: StoreMode::Append,
                     metadata: metadata(&[("by", "other")]),
                     ..named("t", "n\n1\n3\n")
                 };

@@ -2,8 +2,8 @@
 //! goes; old versions that become the newest.
 
 use cidlake::{
-    ErrorKind, FsckLevel, GcRequest, Keep, Lake, LogEnd, LogOptions, StoreRequest, TagRequest,
-    no_progress,
+    ErrorKind, FsckLevel, GcRequest, Keep, Lake, LogEnd, LogOptions, StoreMode, StoreRequest,
+    TagRequest, no_progress,
 };
 
 use crate::{Place, get, metadata, named, run, store};
@@ -62,7 +62,7 @@ fn a_log_shows_pages_and_what_each_version_changed() {
         let lake = place.open().await;
         let mut commits = vec![store(&lake, "t", "n\n1\n2\n").await.commit];
         let append = StoreRequest {
-            append: true,
+            mode: StoreMode::Append,
             message: Some("one more".into()),
             metadata: metadata(&[("source", "b")]),
             ..named("t", "n\n3\n")

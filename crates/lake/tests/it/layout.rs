@@ -7,8 +7,8 @@ use std::sync::Arc;
 use cidlake::arrow::array::{ArrayRef, Int64Array, StringArray};
 use cidlake::arrow::record_batch::RecordBatch;
 use cidlake::{
-    BatchSource, ErrorKind, FsckLevel, GetOptions, Lake, LeafKind, Source, StoreRequest, Stored,
-    no_progress,
+    BatchSource, ErrorKind, FsckLevel, GetOptions, Lake, LeafKind, Source, StoreMode, StoreRequest,
+    Stored, no_progress,
 };
 
 use crate::{Place, run, sql};
@@ -37,7 +37,7 @@ async fn keep(lake: &Lake, name: &str, batch: RecordBatch, append: bool) -> Stor
     let request = StoreRequest {
         sources: vec![Source::Batches(source)],
         name: Some(name.into()),
-        append,
+        mode: if append { StoreMode::Append } else { StoreMode::Overwrite },
         ..StoreRequest::default()
     };
     lake.store(request, no_progress()).await.unwrap()

@@ -11,6 +11,7 @@ mod layout;
 mod sharing;
 mod tables;
 mod tree;
+mod upsert;
 mod versions;
 
 use std::collections::BTreeMap;

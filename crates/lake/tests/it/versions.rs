@@ -1,6 +1,6 @@
 //! Versions: append, overwrite, time travel, drop and rename.
 
-use cidlake::{ErrorKind, StoreRequest, no_progress};
+use cidlake::{ErrorKind, StoreMode, StoreRequest, no_progress};
 
 use crate::{Place, get, named, run, sql, store};
 
@@ -10,7 +10,7 @@ fn append_adds_rows_behind_and_keeps_history() {
         let place = Place::new();
         let lake = place.open().await;
         let first = store(&lake, "t", "n\n1\n2\n").await;
-        let append = StoreRequest { append: true, ..named("t", "n\n3\n") };
+        let append = StoreRequest { mode: StoreMode::Append, ..named("t", "n\n3\n") };
         let second = lake.store(append, no_progress()).await.unwrap();
         assert_eq!((second.rows, second.parts), (3, 2));
         assert_eq!(get(&lake, "t").await.unwrap(), "1;2;3");
@@ -33,7 +33,7 @@ fn append_refuses_another_schema_and_an_absent_dataset() {
     run(async {
         let place = Place::new();
         let lake = place.open().await;
-        let append = |text: &str| StoreRequest { append: true, ..named("t", text) };
+        let append = |text: &str| StoreRequest { mode: StoreMode::Append, ..named("t", text) };
         let absent = lake.store(append("n\n1\n"), no_progress()).await.unwrap_err();
         assert_eq!(absent.kind(), ErrorKind::NotFound);
         store(&lake, "t", "n\n1\n").await;

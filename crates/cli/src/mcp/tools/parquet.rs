@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use cidlake::{
-    Error, ErrorKind, Format, GetOptions, Source, SqlOptions, StoreRequest, filter_expression,
-    no_progress,
+    Error, ErrorKind, Format, GetOptions, Source, SqlOptions, StoreMode, StoreRequest,
+    filter_expression, no_progress,
 };
 use serde_json::{Map, Value, json};
 
@@ -85,7 +85,11 @@ pub(super) async fn store(context: &Context, mut arguments: Arguments) -> Result
     let request = StoreRequest {
         sources: vec![Source::Bytes { label: "data".to_owned(), data: data.into() }],
         name: arguments.text("name")?,
-        append: arguments.flag("append")?.unwrap_or(false),
+        mode: match arguments.flag("append")? {
+            Some(true) => StoreMode::Append,
+            _ => StoreMode::Overwrite,
+        },
+        key: None,
         metadata: words(arguments.object("metadata")?.unwrap_or_default()),
         input_format: Some(format),
         message: None,

@@ -7,14 +7,14 @@ use crate::history::{Found, parse_name};
 use crate::ingest::Source;
 use crate::lake::Lake;
 use crate::samples::{now, open};
-use crate::write::StoreRequest;
+use crate::write::{StoreMode, StoreRequest};
 
 fn store(lake: &Lake, rows: &'static str, append: bool) {
     let csv = Source::Bytes { label: "t.csv".into(), data: rows.into() };
     let request = StoreRequest {
         sources: vec![csv],
         name: Some("t".into()),
-        append,
+        mode: if append { StoreMode::Append } else { StoreMode::Overwrite },
         ..StoreRequest::default()
     };
     now(lake.store(request, crate::no_progress())).unwrap();
