@@ -4,6 +4,9 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::Path;
 
+#[cfg(target_os = "linux")]
+use rustix::fs::{AtFlags, Statx, StatxFlags, statx};
+
 use super::{Disk, DiskFile, OpenMode};
 
 /// The operating system's disk.
@@ -70,7 +73,7 @@ struct RealFile {
 
 impl DiskFile for RealFile {
     fn size(&self) -> io::Result<u64> {
-        Ok(self.file.metadata()?.len())
+        size(&self.file)
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
@@ -130,7 +133,7 @@ impl DiskFile for RealFile {
 
     #[cfg(unix)]
     fn has_name(&self) -> io::Result<bool> {
-        Ok(std::os::unix::fs::MetadataExt::nlink(&self.file.metadata()?) > 0)
+        Ok(links(&self.file)? > 0)
     }
 
     /// An open file keeps its name here.
@@ -138,6 +141,34 @@ impl DiskFile for RealFile {
     fn has_name(&self) -> io::Result<bool> {
         Ok(true)
     }
+}
+
+/// Linux gives a file whose times were asked for a new time at the next write, and then has that to
+/// write at the next sync as well. So what is asked of a file between writes is asked singly.
+#[cfg(target_os = "linux")]
+fn ask(file: &File, what: StatxFlags) -> io::Result<Statx> {
+    Ok(statx(file, "", AtFlags::EMPTY_PATH, what)?)
+}
+
+#[cfg(target_os = "linux")]
+fn size(file: &File) -> io::Result<u64> {
+    Ok(ask(file, StatxFlags::SIZE)?.stx_size)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn size(file: &File) -> io::Result<u64> {
+    Ok(file.metadata()?.len())
+}
+
+/// How many names a file has.
+#[cfg(target_os = "linux")]
+fn links(file: &File) -> io::Result<u64> {
+    Ok(ask(file, StatxFlags::NLINK)?.stx_nlink.into())
+}
+
+#[cfg(all(unix, not(target_os = "linux")))]
+fn links(file: &File) -> io::Result<u64> {
+    Ok(std::os::unix::fs::MetadataExt::nlink(&file.metadata()?))
 }
 
 #[cfg(unix)]
