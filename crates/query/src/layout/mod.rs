@@ -10,6 +10,7 @@
 
 pub mod canonical;
 
+mod alter;
 mod chunk;
 mod content;
 mod convert;
@@ -35,6 +36,7 @@ mod stats;
 #[cfg(test)]
 mod tests;
 
+pub use alter::{Alteration, ColumnSource, alter_part, widens};
 pub use canonical::{canonical_schema, restore};
 pub use content::{Content, Folders, PARTS_PER_FOLDER, content_root, grown_root};
 pub use leaf_map::{LeafInfo, LeafKind};
