@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::cmd::{
-    add, cat, compact, completions, dag, datasets, demo, doctor, drop, expire, export, fsck, gc,
+    add, alter, cat, compact, completions, dag, datasets, demo, doctor, drop, expire, export, fsck, gc,
     get, import, log, ls, maintain, mcp, pin, pins, rename, restore, show, sql, store, tag, unpin,
 };
 use crate::exit::ErrorFormat;
@@ -98,6 +98,7 @@ pub(crate) enum Command {
     Unpin(unpin::UnpinArgs),
     Pins(pins::PinsArgs),
     Expire(expire::ExpireArgs),
+    Alter(alter::AlterArgs),
     Compact(compact::CompactArgs),
     Gc(gc::GcArgs),
     Fsck(fsck::FsckArgs),

@@ -4,6 +4,7 @@
 //! Field names and their order are what programs rely on; they change only with a note in the
 //! changelog. CIDs, moments and paths are text. Nothing here decides how an answer looks.
 
+mod altering;
 mod compacting;
 mod history;
 mod keeping;
@@ -16,6 +17,7 @@ use cidlake::{
 };
 use serde::Serialize;
 
+pub(crate) use self::altering::AlteredWire;
 pub(crate) use self::compacting::CompactedWire;
 pub(crate) use self::history::{LogWire, RestoredWire, TagWire, TaggedWire, UntaggedWire};
 pub(crate) use self::keeping::{

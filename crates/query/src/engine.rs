@@ -103,6 +103,10 @@ impl Engine {
         Ok(Self { state, files })
     }
 
+    pub(crate) fn files(&self) -> &Arc<PartFiles> {
+        &self.files
+    }
+
     /// Returns how many parsed footers are kept.
     #[must_use]
     pub fn footer_entries(&self) -> u64 {
