@@ -83,7 +83,8 @@ impl Engine {
         }
         let mut taken = HashSet::new();
         if let Some(twice) = plan.fields.iter().find(|field| !taken.insert(field.name().clone())) {
-            let message = format!("there is a column `{}` already; choose another name", twice.name());
+            let message =
+                format!("there is a column `{}` already; choose another name", twice.name());
             return Err(refused(message));
         }
         let metadata = schema.metadata().clone();
@@ -123,7 +124,8 @@ impl Engine {
         let column =
             column.ok_or_else(|| refused(format!("`{value}` is not one value for a column")))?;
         let kind = arrow.unwrap_or_else(|| stored_kind(column.data_type()));
-        let value = cast(&column, &kind).map_err(|error| QueryError::from_arrow("the column", error))?;
+        let value =
+            cast(&column, &kind).map_err(|error| QueryError::from_arrow("the column", error))?;
         Ok(Written { name, kind, value })
     }
 }
@@ -194,7 +196,9 @@ fn stay(
     if renamed.len() < changes.rename.len() {
         return Err(refused("a column is renamed twice"));
     }
-    if let Some(name) = renamed.keys().copied().chain(wider.keys()).find(|name| dropped.contains(name)) {
+    if let Some(name) =
+        renamed.keys().copied().chain(wider.keys()).find(|name| dropped.contains(name))
+    {
         return Err(refused(format!("column `{name}` is dropped and changed at once")));
     }
     let mut staying = Staying::default();

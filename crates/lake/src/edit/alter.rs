@@ -148,15 +148,18 @@ impl Inner {
         {
             if let Some(name) = request.drop.iter().find(|name| columns.contains(name)) {
                 let keyed = what == "key";
-                let remedy = if keyed { "take the key away first, with --no-key" } else { "keep it" };
-                return Err(Error::usage(format!("column `{name}` is a {what} column"))
-                    .with_hint(remedy));
+                let remedy =
+                    if keyed { "take the key away first, with --no-key" } else { "keep it" };
+                return Err(
+                    Error::usage(format!("column `{name}` is a {what} column")).with_hint(remedy)
+                );
             }
         }
         let schema = schema_from_bytes(&commit.schema)?;
         if schema.fields().iter().all(|field| request.drop.contains(field.name())) {
-            return Err(Error::usage("no column would be left")
-                .with_hint("`cidlake drop` ends a dataset"));
+            return Err(
+                Error::usage("no column would be left").with_hint("`cidlake drop` ends a dataset")
+            );
         }
         let planned = self.engine.plan_columns(&schema, &request.changes());
         Ok(Some(Handle::current().block_on(planned)?))
@@ -251,9 +254,10 @@ impl<'a> Work<'a> {
 
     /// Returns all parts, or the error that stopped the work: those that nobody took have none.
     fn finish(self) -> Result<(Vec<Part>, u64), Error> {
-        let results = self.done.into_iter().map(|slot| {
-            slot.into_inner().unwrap_or_else(PoisonError::into_inner)
-        });
+        let results = self
+            .done
+            .into_iter()
+            .map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner));
         let parts = results.flatten().collect::<Result<Vec<Part>, Error>>()?;
         if parts.len() < self.before.len() {
             return Err(Error::internal("a part was not altered"));

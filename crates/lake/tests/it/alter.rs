@@ -62,10 +62,8 @@ fn storing_the_altered_table_again_changes_nothing() {
         let place = Place::new();
         let lake = place.open().await;
         store(&lake, "people", PEOPLE).await;
-        let request = AlterRequest {
-            add: words(&["country TEXT DEFAULT 'at'"]),
-            ..AlterRequest::default()
-        };
+        let request =
+            AlterRequest { add: words(&["country TEXT DEFAULT 'at'"]), ..AlterRequest::default() };
         let altered = alter(&lake, request).await.unwrap();
         let rows = "id,name,age,country\n1,ann,31,at\n2,bob,,at\n3,cid,44,at\n";
         let again = store(&lake, "people", rows).await;
@@ -84,10 +82,8 @@ fn names_are_swapped_and_rows_keep_their_values() {
         let place = Place::new();
         let lake = place.open().await;
         store(&lake, "people", "a,b\n1,2\n").await;
-        let swap = AlterRequest {
-            rename: pairs(&[("a", "b"), ("b", "a")]),
-            ..AlterRequest::default()
-        };
+        let swap =
+            AlterRequest { rename: pairs(&[("a", "b"), ("b", "a")]), ..AlterRequest::default() };
         let altered = alter(&lake, swap).await.unwrap();
         assert_eq!(altered.columns, ["b", "a"]);
         assert_eq!(sql(&lake, "SELECT a FROM people").await.unwrap(), "2");
