@@ -68,9 +68,9 @@ impl Lake {
     /// Changes columns, keys or words of a dataset, as one new version of the same rows.
     ///
     /// # Errors
-    /// `NotFound` when no dataset has the name, `Usage` for a column that is not there or must
-    /// stay, `Invalid` for what cannot be done to the columns, `Conflict` when the dataset was changed
-    /// meanwhile.
+    /// `NotFound` when no dataset has the name, `Usage` for a column that must stay, `Invalid` for a
+    /// column that is not there and for what cannot be done to one, `Conflict` when the dataset was
+    /// changed meanwhile.
     pub async fn alter(
         &self,
         name: &str,
@@ -314,7 +314,7 @@ fn cut_columns(head: &Commit, plan: &ColumnPlan) -> Vec<String> {
 }
 
 fn no_column(name: &str, names: &[String]) -> Error {
-    let error = Error::usage(format!("there is no column `{name}`"));
+    let error = Error::invalid(format!("there is no column `{name}`"));
     match near(name, names).as_slice() {
         [] => error.with_hint(format!("the columns are {}", names.join(", "))),
         near => error.with_hint(format!("did you mean `{}`?", near.join("` or `"))),
