@@ -19,6 +19,7 @@ use parquet::file::metadata::{
     ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataOptions,
     ParquetMetaDataReader,
 };
+use parquet::file::statistics::Statistics;
 use parquet::schema::types::ColumnDescPtr;
 
 use super::canonical::{canonical_schema, restore};
@@ -301,12 +302,27 @@ fn described_as(
         .set_repetition_level_histogram(meta.repetition_level_histogram().cloned())
         .set_definition_level_histogram(meta.definition_level_histogram().cloned());
     if let Some(statistics) = meta.statistics() {
-        builder = builder.set_statistics(statistics.clone());
+        builder = builder.set_statistics(for_old_readers(statistics.clone(), column));
     }
     if let Some(pages) = meta.page_encoding_stats() {
         builder = builder.set_page_encoding_stats(pages.clone());
     }
     builder.build()
+}
+
+/// Returns bounds as they are written: those of signed numbers stand in the fields of old readers,
+/// too, which is forgotten when they are read. Bytes that are compared as signed numbers keep it.
+fn for_old_readers(bounds: Statistics, column: &ColumnDescPtr) -> Statistics {
+    if !column.sort_order().is_signed() {
+        return bounds;
+    }
+    match bounds {
+        Statistics::Int32(bounds) => bounds.with_backwards_compatible_min_max(true).into(),
+        Statistics::Int64(bounds) => bounds.with_backwards_compatible_min_max(true).into(),
+        Statistics::Float(bounds) => bounds.with_backwards_compatible_min_max(true).into(),
+        Statistics::Double(bounds) => bounds.with_backwards_compatible_min_max(true).into(),
+        other => other,
+    }
 }
 
 /// Reads all rows of a part back, in canonical types.
