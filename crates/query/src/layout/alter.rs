@@ -311,7 +311,7 @@ fn described_as(
 }
 
 /// Returns bounds as they are written: those of signed numbers stand in the fields of old readers,
-/// too, which is forgotten when they are read. Bytes that are compared as signed numbers keep it.
+/// too, which is forgotten when they are read.
 fn for_old_readers(bounds: Statistics, column: &ColumnDescPtr) -> Statistics {
     if !column.sort_order().is_signed() {
         return bounds;
@@ -321,6 +321,9 @@ fn for_old_readers(bounds: Statistics, column: &ColumnDescPtr) -> Statistics {
         Statistics::Int64(bounds) => bounds.with_backwards_compatible_min_max(true).into(),
         Statistics::Float(bounds) => bounds.with_backwards_compatible_min_max(true).into(),
         Statistics::Double(bounds) => bounds.with_backwards_compatible_min_max(true).into(),
+        Statistics::FixedLenByteArray(bounds) => {
+            bounds.with_backwards_compatible_min_max(true).into()
+        }
         other => other,
     }
 }
