@@ -8,9 +8,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch, UInt64Array};
+use arrow::array::{ArrayRef, RecordBatch, UInt64Array};
 use arrow::compute::{cast_with_options, concat_batches, take};
-use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
+use arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
 use bytes::Bytes;
 use cidlake_catalog::{ColumnStats, Part};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -30,6 +30,7 @@ use super::part::{EncodedPart, blocks_of, encode_part, lay_out};
 use super::row_groups::RowGroup;
 use super::row_hash::{begun, fold_each, value_hashes};
 use super::stats::{column_stats, leaves_of};
+use super::widen::widens;
 use crate::error::{QueryError, arrow_message};
 
 /// Where a column of the new schema comes from.
@@ -90,54 +91,13 @@ impl Alteration {
 
     /// Says whether every column is where it was, so that the rows hash to what they did.
     fn keeps_values(&self) -> bool {
-        let here = |(place, source): (usize, &ColumnSource)| matches!(source, ColumnSource::Kept(from) if *from == place);
+        let here = |(place, source): (usize, &ColumnSource)| match source {
+            ColumnSource::Kept(from) => *from == place,
+            _ => false,
+        };
         self.sources.len() == self.before.fields().len()
             && self.sources.iter().enumerate().all(here)
     }
-}
-
-/// Says whether a column of type `from` can become one of type `to` without losing anything, both
-/// in canonical form: integers of more bits, floating-point numbers of more bits or that hold every
-/// integer, decimals with no fewer digits on either side of the point, days as moments, moments in
-/// finer units.
-#[must_use]
-pub fn widens(from: &DataType, to: &DataType) -> bool {
-    use DataType::*;
-    match (from, to) {
-        (
-            Decimal128(digits, scale) | Decimal256(digits, scale),
-            Decimal128(to_digits, to_scale) | Decimal256(to_digits, to_scale),
-        ) => {
-            let whole = |digits: &u8, scale: &i8| i16::from(*digits) - i16::from(*scale);
-            to_scale >= scale && whole(to_digits, to_scale) >= whole(digits, scale) && from != to
-        }
-        (Timestamp(unit, zone), Timestamp(to_unit, to_zone)) => zone == to_zone && to_unit > unit,
-        (Date32, Timestamp(unit, None)) => *unit != TimeUnit::Second,
-        (Float16, Float32 | Float64) | (Float32, Float64) => true,
-        _ => match (integer(from), integer(to), to) {
-            (Some((signed, bits)), Some((to_signed, to_bits)), _) => {
-                to_bits > bits && (to_signed || !signed)
-            }
-            (Some((_, bits)), None, Float64) => bits <= 32,
-            (Some((_, bits)), None, Float32) => bits <= 16,
-            _ => false,
-        },
-    }
-}
-
-/// Whether an integer type has a sign, and its bits.
-fn integer(kind: &DataType) -> Option<(bool, u32)> {
-    Some(match kind {
-        DataType::Int8 => (true, 8),
-        DataType::Int16 => (true, 16),
-        DataType::Int32 => (true, 32),
-        DataType::Int64 => (true, 64),
-        DataType::UInt8 => (false, 8),
-        DataType::UInt16 => (false, 16),
-        DataType::UInt32 => (false, 32),
-        DataType::UInt64 => (false, 64),
-        _ => return None,
-    })
 }
 
 /// Makes of a part, whose bytes are `file`, the part of the same rows under the new schema.
@@ -168,7 +128,7 @@ pub fn alter_part(
     };
     let mut altered = Altered::default();
     for (source, field) in alteration.sources.iter().zip(alteration.schema.fields()) {
-        let column = Column { source, field, rows: part.rows, decoded: decoded.as_ref() };
+        let column = Column { source, field, decoded: decoded.as_ref() };
         altered.add(&column, &chunks, part)?;
     }
     let rows_hash = match renamed {
@@ -192,7 +152,6 @@ struct Altered {
 struct Column<'a> {
     source: &'a ColumnSource,
     field: &'a FieldRef,
-    rows: u64,
     decoded: Option<&'a RecordBatch>,
 }
 
