@@ -8,9 +8,9 @@ use std::path::PathBuf;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::cmd::{
-    add, cat, compact, completions, dag, datasets, delete, demo, doctor, drop, expire, export,
-    fsck, gc, get, import, log, ls, maintain, mcp, pin, pins, rename, restore, show, sql, store,
-    tag, unpin,
+    add, alter, cat, compact, completions, dag, datasets, delete, demo, doctor, drop, expire,
+    export, fsck, gc, get, import, log, ls, maintain, mcp, pin, pins, rename, restore, show, sql,
+    store, tag, unpin,
 };
 use crate::exit::ErrorFormat;
 use crate::output::OutFormat;
@@ -18,7 +18,7 @@ use crate::output::OutFormat;
 /// The commands as the help lists them.
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Tables", &["store", "get", "sql", "delete"]),
-    ("Datasets", &["datasets", "show", "log", "tag", "restore", "dag", "rename", "drop"]),
+    ("Datasets", &["datasets", "show", "log", "tag", "restore", "alter", "dag", "rename", "drop"]),
     ("Files and archives", &["add", "cat", "ls", "export", "import"]),
     ("What is kept", &["pin", "unpin", "pins", "expire", "compact", "gc"]),
     ("The lake and this program", &["fsck", "doctor", "maintain", "mcp", "demo", "completions"]),
@@ -100,6 +100,7 @@ pub(crate) enum Command {
     Unpin(unpin::UnpinArgs),
     Pins(pins::PinsArgs),
     Expire(expire::ExpireArgs),
+    Alter(alter::AlterArgs),
     Compact(compact::CompactArgs),
     Gc(gc::GcArgs),
     Fsck(fsck::FsckArgs),

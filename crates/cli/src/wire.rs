@@ -4,6 +4,7 @@
 //! Field names and their order are what programs rely on; they change only with a note in the
 //! changelog. CIDs, moments and paths are text. Nothing here decides how an answer looks.
 
+mod altering;
 mod compacting;
 mod editing;
 mod history;
@@ -17,6 +18,7 @@ use cidlake::{
 };
 use serde::Serialize;
 
+pub(crate) use self::altering::AlteredWire;
 pub(crate) use self::compacting::CompactedWire;
 pub(crate) use self::editing::{DeletedWire, UpsertedWire};
 pub(crate) use self::history::{LogWire, RestoredWire, TagWire, TaggedWire, UntaggedWire};

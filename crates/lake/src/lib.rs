@@ -85,6 +85,7 @@ pub use cidlake_store::FsckLevel;
 pub use dag::{AsFile, PartDag, TableDag};
 pub use datasets::{ColumnInfo, DatasetInfo, Dropped, PartInfo, Renamed, Shown, ShownKind};
 pub use doctor::{Check, CheckStatus, Diagnosis};
+pub use edit::alter::{AlterRequest, Altered};
 pub use edit::compact::Compacted;
 pub use edit::delete::{DeleteRequest, Deleted, Doomed};
 pub use edit::restore::Restored;

@@ -105,6 +105,10 @@ impl Engine {
         Ok(Self { state, files })
     }
 
+    pub(crate) fn files(&self) -> &Arc<PartFiles> {
+        &self.files
+    }
+
     /// Returns how many parsed footers are kept.
     #[must_use]
     pub fn footer_entries(&self) -> u64 {
@@ -240,11 +244,6 @@ impl Engine {
         let mut state = self.state.clone();
         state.mark_start_execution();
         state
-    }
-
-    /// Returns how files are read.
-    pub(crate) fn files(&self) -> &Arc<PartFiles> {
-        &self.files
     }
 
     async fn laid(&self, part: &Part) -> Result<LaidPart, QueryError> {

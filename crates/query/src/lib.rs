@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod alter;
 mod engine;
 mod error;
 mod format;
@@ -27,6 +28,7 @@ pub mod layout;
 pub use arrow;
 pub use datafusion::physical_plan::SendableRecordBatchStream;
 
+pub use crate::alter::{ColumnChanges, ColumnPlan};
 pub use crate::engine::{Engine, EngineOptions, Rows, Scan};
 pub use crate::error::{QueryError, QueryErrorKind};
 pub use crate::format::{Format, UnknownFormat};

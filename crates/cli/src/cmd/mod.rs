@@ -5,6 +5,7 @@
 //! about data: what cannot be told from the command line is told by [`cidlake::Lake`].
 
 pub(crate) mod add;
+pub(crate) mod alter;
 pub(crate) mod cat;
 pub(crate) mod compact;
 pub(crate) mod completions;
@@ -72,6 +73,7 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Error> {
         Command::Unpin(args) => unpin::run(&context, &args).await?,
         Command::Pins(args) => pins::run(&context, &args).await?,
         Command::Expire(args) => expire::run(&context, &args).await?,
+        Command::Alter(args) => alter::run(&context, args).await?,
         Command::Compact(args) => compact::run(&context, &args).await?,
         Command::Gc(args) => return gc::run(&context, &args).await,
         Command::Fsck(args) => return fsck::run(&context, &args).await,

@@ -106,7 +106,7 @@ fn sources(paths: Vec<PathBuf>) -> Result<Vec<Source>, Error> {
     Ok(paths.into_iter().map(source).collect())
 }
 
-fn key_and_value(text: &str) -> Result<(String, String), String> {
+pub(super) fn key_and_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err("write KEY=VALUE".to_owned()),

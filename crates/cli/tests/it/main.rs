@@ -1,5 +1,6 @@
 //! The program from outside: every test runs the built binary in a folder of its own.
 
+mod altering;
 mod commands;
 mod damage;
 mod demo;

@@ -1,5 +1,6 @@
 //! The facade from outside: every test opens a lake in a folder of its own.
 
+mod alter;
 mod archive;
 mod compact;
 mod damage;

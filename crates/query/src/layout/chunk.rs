@@ -203,7 +203,7 @@ fn base_properties(page_bytes_min: usize) -> Result<WriterPropertiesBuilder, Par
 }
 
 /// Cuts the column chunks out of the file of one column.
-fn cut_out(file: &Bytes, written: &ParquetMetaData) -> Result<Vec<Chunk>, ParquetError> {
+pub(super) fn cut_out(file: &Bytes, written: &ParquetMetaData) -> Result<Vec<Chunk>, ParquetError> {
     let missing =
         |what: &str| ParquetError::General(format!("a column was written without {what}"));
     let group = written.row_groups().first().ok_or_else(|| missing("a row group"))?;

@@ -10,6 +10,7 @@
 
 pub mod canonical;
 
+mod alter;
 mod chunk;
 mod content;
 mod convert;
@@ -31,10 +32,12 @@ mod schema;
 mod single_file;
 mod size;
 mod stats;
+mod widen;
 
 #[cfg(test)]
 mod tests;
 
+pub use alter::{Alteration, ColumnSource, alter_part};
 pub use canonical::{canonical_schema, restore};
 pub use content::{Content, Folders, PARTS_PER_FOLDER, content_root, grown_root};
 pub use leaf_map::{LeafInfo, LeafKind};
@@ -43,6 +46,7 @@ pub use part::{EncodedPart, encode_part};
 pub use row_groups::{CutRule, ROW_GROUP_BYTES, ROW_GROUP_BYTES_MAX, RowGroup, RowGroups};
 pub use schema::{schema_from_bytes, schema_to_bytes};
 pub use single_file::SingleFile;
+pub use widen::widens;
 
 pub(crate) use convert::{CHECKED, canonical_array, canonical_batches};
 pub(crate) use leaf_map::leaf_map;

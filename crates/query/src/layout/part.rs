@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{Array, RecordBatch};
+use arrow::datatypes::Schema;
 use bytes::{Bytes, BytesMut};
-use cidlake_block::unixfs::{Leaf, file_from_leaves};
+use cidlake_block::unixfs::{Dag, Leaf, file_from_leaves};
 use cidlake_block::{Block, Codec};
 use cidlake_catalog::Part;
 use parquet::errors::ParquetError;
@@ -46,16 +47,12 @@ pub fn encode_part(group: &RowGroup, threads: usize) -> Result<EncodedPart, Quer
     let failed = |error| QueryError::internal(format!("encoding a row group: {error}"));
     let RowGroup { rows: row_group, hash } = group;
     let chunks = encode_columns(row_group, threads).map_err(failed)?;
-    let file = assemble(row_group, chunks).map_err(failed)?;
-    let leaves = leaf_blocks(&file.pieces);
-    let spans: Vec<Leaf> = leaves
-        .iter()
-        .map(|leaf| Leaf { cid: *leaf.cid(), len: leaf.data().len() as u64 })
-        .collect();
-    let dag = file_from_leaves(&spans);
+    let rows = row_group.num_rows() as u64;
+    let file = lay_out(&row_group.schema(), rows, chunks).map_err(failed)?;
+    let (dag, leaves) = blocks_of(&file.pieces);
     let part = Part {
         cid: dag.root,
-        rows: row_group.num_rows() as u64,
+        rows,
         bytes: dag.len,
         tsize: dag.tsize,
         partition: Vec::new(),
@@ -101,18 +98,22 @@ fn encode_columns(row_group: &RecordBatch, threads: usize) -> Result<Vec<Chunk>,
 }
 
 /// The file of a row group, in pieces that become its leaves.
-struct PartFile {
-    pieces: Vec<Bytes>,
-    chunks: Vec<ColumnChunkMetaData>,
+pub(super) struct PartFile {
+    pub(super) pieces: Vec<Bytes>,
+    pub(super) chunks: Vec<ColumnChunkMetaData>,
 }
 
 /// Gives every column chunk its place and writes what says so behind them.
-fn assemble(row_group: &RecordBatch, chunks: Vec<Chunk>) -> Result<PartFile, ParquetError> {
-    let schema = Arc::new(parquet_schema(&row_group.schema())?);
+pub(super) fn lay_out(
+    schema: &Schema,
+    rows: u64,
+    chunks: Vec<Chunk>,
+) -> Result<PartFile, ParquetError> {
+    let schema = Arc::new(parquet_schema(schema)?);
     let mut pieces = vec![Bytes::from_static(MAGIC)];
     let mut offset = MAGIC.len() as u64;
     let mut group = PlacedGroup {
-        rows: i64::try_from(row_group.num_rows())?,
+        rows: i64::try_from(rows)?,
         columns: Vec::with_capacity(chunks.len()),
         column_indexes: Vec::with_capacity(chunks.len()),
         offset_indexes: Vec::with_capacity(chunks.len()),
@@ -139,11 +140,21 @@ fn assemble(row_group: &RecordBatch, chunks: Vec<Chunk>) -> Result<PartFile, Par
         pieces.extend(self::pieces(&bloom));
     }
     let chunks = group.columns.clone();
-    let groups = if row_group.num_rows() == 0 { Vec::new() } else { vec![group] };
+    let groups = if rows == 0 { Vec::new() } else { vec![group] };
     let FileEnd { indexes, footer } = file_end(&schema, groups, offset)?;
     pieces.extend(indexes);
     pieces.extend(self::pieces(&footer));
     Ok(PartFile { pieces, chunks })
+}
+
+/// Returns the blocks of a file, its leaves apart.
+pub(super) fn blocks_of(pieces: &[Bytes]) -> (Dag, Vec<Block>) {
+    let leaves = leaf_blocks(pieces);
+    let spans: Vec<Leaf> = leaves
+        .iter()
+        .map(|leaf| Leaf { cid: *leaf.cid(), len: leaf.data().len() as u64 })
+        .collect();
+    (file_from_leaves(&spans), leaves)
 }
 
 /// Makes the pieces blocks, or one block of them all where a block has room.

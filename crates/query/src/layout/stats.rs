@@ -28,7 +28,7 @@ pub(super) fn column_stats(
 }
 
 /// How many Parquet columns a canonical type becomes.
-fn leaves_of(kind: &DataType) -> usize {
+pub(super) fn leaves_of(kind: &DataType) -> usize {
     match kind {
         DataType::List(element) => leaves_of(element.data_type()),
         DataType::Map(entries, _) => leaves_of(entries.data_type()),

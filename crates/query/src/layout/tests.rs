@@ -1,5 +1,6 @@
 //! Tests of the layout: canonical rows, parts, and the way back.
 
+mod alter;
 mod columns;
 mod golden;
 mod profile;
