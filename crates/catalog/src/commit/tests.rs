@@ -40,7 +40,7 @@ fn the_bytes_are_those_of_version_1() {
     assert_eq!(commit().encode().unwrap(), golden);
     assert_eq!(
         golden.cid().to_string(),
-        "bafyreigloilphptrkz43fait2hqyycie2a2lhkzycsye5jdoydyrcdkxse"
+        "bafyreiejal7kn3qhskjjs23uzofwr6pctengut2iuwwqqsw4i2zyz7nrwu"
     );
     assert_eq!(Commit::decode(&golden).unwrap(), commit());
 }

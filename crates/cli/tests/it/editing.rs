@@ -55,7 +55,7 @@ fn rows_are_put_in_by_their_keys() {
     let again = place.json(&upsert);
     assert_eq!((&again["rows_unchanged"], &again["new_bytes"]), (&json!(3), &json!(0)));
     let error = place.bad(&[&store[..], &["--append"]].concat(), 1);
-    assert!(error.contains("key id = 2 of row 0") && error.contains("--upsert"), "{error}");
+    assert!(error.contains("key id = 1 of row 2") && error.contains("--upsert"), "{error}");
     let error = place.bad(&[&upsert[..], &["--key", "name"]].concat(), 1);
     assert!(error.contains("has the key id, and not name"), "{error}");
     place.bad(&[&upsert[..], &["--append"]].concat(), 2);
