@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use cidlake_block::Cid;
 use cidlake_catalog::{Commit, Name, Part};
@@ -277,7 +277,7 @@ fn next(
     let mut next = Next::after(head, "alter")?;
     next.message = request.message.clone();
     if let Some(plan) = plan {
-        next.schema = plan.schema.clone();
+        next.schema = Arc::clone(&plan.schema);
         next.cut_columns = cut_columns(head, plan);
         for name in next.key_columns.iter_mut().chain(&mut next.partition_columns) {
             if let Some(new) = plan.names.get(name) {
