@@ -280,7 +280,8 @@ fn commit_all(
             });
             continue;
         }
-        let plan = Plan::new(tickets, last, visible, &pending.extents, log_lock.is_dirty())?;
+        let at = (last, visible);
+        let plan = Plan::new(tickets, at, &pending.extents, log_lock.is_dirty())?;
         if !plan.drafts.is_empty() {
             parts.append(log_lock, &pending, (plan.drafts, plan.bodies))?;
         }
@@ -296,15 +297,15 @@ struct Plan {
 }
 
 impl Plan {
+    /// Plans what becomes of `tickets` behind the last record and the last that carries a payload.
+    /// What is to be written is moved out of them.
     fn new(
-        tickets: &[Ticket],
-        last: u64,
-        visible: Lsn,
+        tickets: &mut [Ticket],
+        (mut last, mut visible): (u64, Lsn),
         extents: &[Extent],
         is_dirty: bool,
     ) -> Result<Self, StoreError> {
         let mut plan = Self { drafts: Vec::new(), bodies: Vec::new(), replies: Vec::new() };
-        let (mut last, mut visible) = (last, visible);
         for ticket in tickets {
             // A record without payload moves nothing that anybody could have read.
             let holds = match ticket.expect {
@@ -315,8 +316,9 @@ impl Plan {
                 plan.replies.push(Err(visible));
                 continue;
             }
-            for (body, draft) in ticket.bodies.iter().zip(&ticket.drafts) {
-                plan.push(body.clone(), draft.clone(), extents)?;
+            let bodies = std::mem::take(&mut ticket.bodies);
+            for (body, draft) in bodies.into_iter().zip(std::mem::take(&mut ticket.drafts)) {
+                plan.push(body, draft, extents)?;
                 last += 1;
                 visible = Lsn(last);
             }

@@ -111,7 +111,7 @@ pub(super) struct RawRecord {
     pub(super) prev: u32,
     pub(super) ordinal: u32,
     pub(super) chain: u32,
-    pub(super) payload: Vec<u8>,
+    pub(super) payload: Bytes,
 }
 
 /// What is found at a place in a segment.
@@ -228,7 +228,6 @@ impl RawRecord {
     pub(super) fn place(draft: Draft, lsn: u64, epoch: u64, prev: u32, ordinal: u32) -> Self {
         let Draft { kind, more, payload } = draft;
         let flags = if more { FLAG_MORE } else { 0 };
-        let payload = payload.to_vec();
         let mut record = Self { lsn, epoch, kind, flags, prev, ordinal, chain: 0, payload };
         record.chain = record.computed_chain();
         record
@@ -275,7 +274,7 @@ impl RawRecord {
         if padding.iter().any(|byte| *byte != 0) {
             return Ok(Found::Bad("the record's padding is not zero"));
         }
-        record.payload = payload.to_vec();
+        record.payload = Bytes::copy_from_slice(payload);
         if record.computed_chain() != record.chain {
             return Ok(Found::Bad("the record does not match its checksum"));
         }
@@ -299,7 +298,7 @@ impl RawRecord {
         let prev = fields.u32().ok_or(short)?;
         let ordinal = fields.u32().ok_or(short)?;
         let chain = fields.u32().ok_or(short)?;
-        let payload = Vec::new();
+        let payload = Bytes::new();
         Ok((Self { lsn, epoch, kind, flags, prev, ordinal, chain, payload }, len))
     }
 

@@ -6,8 +6,6 @@
 //! beneath readers, and it could not help where a sync has failed: such a file may show records
 //! that are not on the disk, and only writing them elsewhere makes sure of them.
 
-use bytes::Bytes;
-
 use super::listing::list;
 use super::reader::Tail;
 use super::record::{Draft, RawRecord};
@@ -56,7 +54,7 @@ pub(super) fn replace(
 fn copied(record: RawRecord, epoch: u64, prev: u32) -> RawRecord {
     let more = record.more();
     let RawRecord { lsn, kind, payload, .. } = record;
-    let draft = Draft { kind, more, payload: Bytes::from(payload) };
+    let draft = Draft { kind, more, payload };
     RawRecord::place(draft, lsn, epoch, prev, 0)
 }
 

@@ -7,8 +7,6 @@
 
 use std::path::{Path, PathBuf};
 
-use bytes::Bytes;
-
 use super::listing::list;
 use super::record::{Body, Draft, Extent, Found, RawRecord};
 use super::recovery::remove_stale;
@@ -144,7 +142,7 @@ impl<'a> SegmentDraft<'a> {
             };
             let more = record.more();
             let RawRecord { kind, payload, .. } = record;
-            self.push(Draft { kind, more, payload: Bytes::from(payload) })?;
+            self.push(Draft { kind, more, payload })?;
         }
         Ok(())
     }

@@ -27,6 +27,9 @@ use crate::locked::lock;
 /// that a small lake stays small and a busy one seldom grows, within these bounds.
 const ROOM_BYTES_MIN: u64 = 64 << 10;
 const ROOM_BYTES_MAX: u64 = 1 << 20;
+/// A write of so many bytes sets no room aside: it takes longer to write as many zeros first than to
+/// let the sync change the file's size as well.
+const LARGE_WRITE_BYTES: u64 = 16 << 10;
 
 /// What the lock's file holds: the mark, and how often names changed.
 const STATE_BYTES: usize = 1 + size_of::<u64>();
@@ -162,7 +165,7 @@ pub(crate) fn append(
         tail.ceiling = Some((segment.name, tail.position.offset));
         (segment, tail.position)
     };
-    let (bytes, end) = frame(segment.name, start, drafts);
+    let (bytes, end) = frame(segment.name, start, drafts, bytes);
     // The tail is not held here: others in this process read on, up to the ceiling.
     write(log_lock, &segment, start.offset, &bytes).inspect_err(|error| {
         if matches!(error, StoreError::Poisoned { .. }) {
@@ -182,6 +185,8 @@ pub(super) struct Active {
     name: SegmentName,
     path: PathBuf,
     file: Box<dyn DiskFile>,
+    /// So long the file is at least.
+    size: u64,
     /// How often names of segments had changed when this was the last one.
     names: u64,
 }
@@ -232,11 +237,14 @@ fn prepare(
         Some(segment) if !is_full => segment,
         _ => log_lock.renaming(|renaming| begin_segment(folder, renaming, tail))?,
     };
-    let active = match tail.active.take().filter(|active| active.name == name) {
+    let mut active = match tail.active.take().filter(|active| active.name == name) {
         Some(active) => active,
         None => open_active(folder, log_lock, name)?,
     };
-    make_room(folder, &active.path, active.file.as_ref(), tail.position.offset + bytes)?;
+    let end = tail.position.offset + bytes;
+    if bytes < LARGE_WRITE_BYTES && end > active.size {
+        active.size = make_room(folder, &active.path, active.file.as_ref(), end)?;
+    }
     Ok(active)
 }
 
@@ -248,7 +256,8 @@ fn open_active(
     let path = folder.segment_path(name);
     let file = folder.disk.open(&path, OpenMode::Write);
     let file = file.map_err(|error| StoreError::change(&path, "open", error))?;
-    Ok(Active { name, path, file, names: log_lock.names })
+    // What its size is matters only where it is too small.
+    Ok(Active { name, path, file, size: 0, names: log_lock.names })
 }
 
 /// Begins the segment after the tail.
@@ -302,17 +311,17 @@ pub(super) fn publish(
         .map_err(|error| StoreError::change(&folder.path, "sync", error))
 }
 
-/// Fills the file with zeros up to `end` or somewhat beyond. Zeros are what a reader takes for the
+/// Fills the file with zeros up to `end` or somewhat beyond, and returns its size. Zeros are what a reader takes for the
 /// end, so a failure here leaves nothing behind that anybody could see.
 fn make_room(
     folder: &LogFolder,
     path: &Path,
     file: &dyn DiskFile,
     end: u64,
-) -> Result<(), StoreError> {
+) -> Result<u64, StoreError> {
     let size = file.size().map_err(|error| StoreError::read(path, error))?;
     if end <= size {
-        return Ok(());
+        return Ok(size);
     }
     let room = size.clamp(ROOM_BYTES_MIN, ROOM_BYTES_MAX);
     let wanted = end.max((size + room).min(folder.segment_bytes_max));
@@ -321,12 +330,13 @@ fn make_room(
         // Room that could not be had is given back; where even that fails it stays as zeros.
         let _given_back = file.truncate(size);
         StoreError::change(path, "write", error)
-    })
+    })?;
+    Ok(wanted)
 }
 
-/// Gives the drafts their numbers and chain values.
-fn frame(name: SegmentName, start: Position, drafts: Vec<Draft>) -> (Vec<u8>, Position) {
-    let mut bytes = Vec::new();
+/// Gives the drafts their numbers and chain values; they take `size` bytes.
+fn frame(name: SegmentName, start: Position, drafts: Vec<Draft>, size: u64) -> (Vec<u8>, Position) {
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
     let mut end = start;
     for (ordinal, draft) in (0_u32..).zip(drafts) {
         let record = RawRecord::place(draft, end.last + 1, name.epoch, end.chain, ordinal);

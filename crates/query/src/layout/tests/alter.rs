@@ -48,7 +48,7 @@ fn added(name: &str, value: ArrayRef) -> (Field, ColumnSource) {
 /// Numbers without a pattern, and text of them: enough to be many leaves, or one.
 fn table(rows: u64, seed: u64) -> RecordBatch {
     let scattered = move |n: u64| (n + seed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let number = |n: u64| (n % 7 != 0).then(|| scattered(n).cast_signed() >> (seed % 60));
+    let number = |n: u64| (!n.is_multiple_of(7)).then(|| scattered(n).cast_signed() >> (seed % 60));
     let numbers: Int64Array = (0..rows).map(number).collect();
     let small: Int32Array = (0..rows).map(|n| Some((scattered(n) >> 50) as i32)).collect();
     let texts: StringArray =
