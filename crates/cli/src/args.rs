@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::cmd::{
-    add, alter, cat, compact, completions, dag, datasets, delete, demo, doctor, drop, expire,
+    add, alter, cat, compact, completions, dag, datasets, delete, demo, diff, doctor, drop, expire,
     export, fsck, gc, get, import, log, ls, maintain, mcp, pin, pins, rename, restore, show, sql,
     store, tag, unpin,
 };
@@ -18,7 +18,10 @@ use crate::output::OutFormat;
 /// The commands as the help lists them.
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Tables", &["store", "get", "sql", "delete"]),
-    ("Datasets", &["datasets", "show", "log", "tag", "restore", "alter", "dag", "rename", "drop"]),
+    (
+        "Datasets",
+        &["datasets", "show", "log", "diff", "tag", "restore", "alter", "dag", "rename", "drop"],
+    ),
     ("Files and archives", &["add", "cat", "ls", "export", "import"]),
     ("What is kept", &["pin", "unpin", "pins", "expire", "compact", "gc"]),
     ("The lake and this program", &["fsck", "doctor", "maintain", "mcp", "demo", "completions"]),
@@ -38,7 +41,8 @@ A REF is a name (people, sales.orders), a version (people~1, people@COMMIT,
 people@2026-01-31T12:00:00Z, people@TAG) or a CID. `cidlake COMMAND --help` has more, with examples.
 
 Exit codes: 0 success, 1 failure (a bad query too), 2 usage (a malformed name or CID too),
-3 not found, 4 stored bytes do not match their CID or checksum.";
+3 not found, 4 stored bytes do not match their CID or checksum. `diff --exit-code` ends with 1 where
+versions differ, too.";
 
 /// A content-addressed lake of tables
 ///
@@ -86,6 +90,7 @@ pub(crate) enum Command {
     Datasets(datasets::DatasetsArgs),
     Show(show::ShowArgs),
     Log(log::LogArgs),
+    Diff(diff::DiffArgs),
     Tag(tag::TagArgs),
     Restore(restore::RestoreArgs),
     Dag(dag::DagArgs),

@@ -6,6 +6,7 @@
 
 mod altering;
 mod compacting;
+mod diff;
 mod editing;
 mod history;
 mod keeping;
@@ -20,6 +21,7 @@ use serde::Serialize;
 
 pub(crate) use self::altering::AlteredWire;
 pub(crate) use self::compacting::CompactedWire;
+pub(crate) use self::diff::DiffWire;
 pub(crate) use self::editing::{DeletedWire, UpsertedWire};
 pub(crate) use self::history::{LogWire, RestoredWire, TagWire, TaggedWire, UntaggedWire};
 pub(crate) use self::keeping::{

@@ -47,6 +47,7 @@ mod check;
 mod clock;
 mod dag;
 mod datasets;
+mod diff;
 mod doctor;
 mod edit;
 mod error;
@@ -80,10 +81,13 @@ pub use check::{CacheStats, Damage, FsckReport, Health, WalStatus};
 pub use cidlake_block::{Base, Cid, format_cid, parse_cid};
 pub use cidlake_catalog::Name;
 pub use cidlake_query::layout::{LeafInfo, LeafKind};
-pub use cidlake_query::{Format, arrow, emit};
+pub use cidlake_query::{
+    ChangedRows, ColumnChange, ColumnDiff, Diff, Format, SampleRows, arrow, emit,
+};
 pub use cidlake_store::FsckLevel;
 pub use dag::{AsFile, PartDag, TableDag};
 pub use datasets::{ColumnInfo, DatasetInfo, Dropped, PartInfo, Renamed, Shown, ShownKind};
+pub use diff::{DiffRequest, DiffSide, Difference, MetadataDiff, RoleDiff};
 pub use doctor::{Check, CheckStatus, Diagnosis};
 pub use edit::alter::{AlterRequest, Altered};
 pub use edit::compact::Compacted;

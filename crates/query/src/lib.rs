@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod alter;
+mod diff;
 mod engine;
 mod error;
 mod format;
@@ -29,6 +30,9 @@ pub use arrow;
 pub use datafusion::physical_plan::SendableRecordBatchStream;
 
 pub use crate::alter::{ColumnChanges, ColumnPlan};
+pub use crate::diff::{
+    ChangedRows, ColumnChange, ColumnDiff, Diff, DiffOptions, DiffProgress, SampleRows,
+};
 pub use crate::engine::{Engine, EngineOptions, Rows, Scan};
 pub use crate::error::{QueryError, QueryErrorKind};
 pub use crate::format::{Format, UnknownFormat};

@@ -83,6 +83,19 @@ impl PartFiles {
         Ok(open)
     }
 
+    /// Returns a reader of the file at `root` for the Parquet crate, apart from any plan. The first
+    /// error of a block goes to `failure`.
+    pub(crate) fn reader(self: &Arc<Self>, root: Cid, failure: FirstFailure) -> PartReader {
+        let metrics = ExecutionPlanMetricsSet::new();
+        PartReader {
+            files: Arc::clone(self),
+            failure,
+            metrics: ParquetFileMetrics::new(0, &root.to_string(), &metrics),
+            root,
+            open: None,
+        }
+    }
+
     async fn parse(&self, root: &Cid) -> Result<OpenFile, ParquetError> {
         let file = open_file(self.blocks.as_ref(), root).await.map_err(external)?;
         let fetch = Fetch { blocks: self.blocks.as_ref(), file: &file };
@@ -150,8 +163,8 @@ impl ParquetFileReaderFactory for Readers {
     }
 }
 
-/// Reads one part for one partition of a plan.
-struct PartReader {
+/// Reads one part, for one partition of a plan or by itself.
+pub(crate) struct PartReader {
     files: Arc<PartFiles>,
     failure: FirstFailure,
     metrics: ParquetFileMetrics,

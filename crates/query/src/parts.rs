@@ -58,15 +58,27 @@ impl Parts {
     }
 }
 
-/// Reads the lists that links of one height lead to, and joins what they hold.
-async fn below(blocks: &dyn Blocks, links: &[PartListLink]) -> Result<PartList, QueryError> {
+/// Reads the lists that links lead to, in their order.
+pub(crate) async fn read_lists(
+    blocks: &dyn Blocks,
+    links: &[PartListLink],
+) -> Result<Vec<PartList>, QueryError> {
+    if links.is_empty() {
+        return Ok(Vec::new());
+    }
     let cids: Vec<_> = links.iter().map(|link| link.cid).collect();
     let lists = blocks.get_many(&cids).await?;
+    let decoded = links.iter().zip(&lists).map(|(link, list)| {
+        link.decode(list)
+            .map_err(|error| QueryError::Corrupt { cid: link.cid, detail: error.to_string() })
+    });
+    decoded.collect()
+}
+
+/// Reads the lists that links of one height lead to, and joins what they hold.
+async fn below(blocks: &dyn Blocks, links: &[PartListLink]) -> Result<PartList, QueryError> {
     let (mut parts, mut lower) = (Vec::new(), Vec::new());
-    for (link, list) in links.iter().zip(&lists) {
-        let list = link
-            .decode(list)
-            .map_err(|error| QueryError::Corrupt { cid: link.cid, detail: error.to_string() })?;
+    for list in read_lists(blocks, links).await? {
         match list {
             PartList::Parts(more) => parts.extend(more),
             PartList::Links(more) => lower.extend(more),

@@ -13,6 +13,7 @@ pub(crate) mod dag;
 pub(crate) mod datasets;
 pub(crate) mod delete;
 pub(crate) mod demo;
+pub(crate) mod diff;
 pub(crate) mod doctor;
 pub(crate) mod drop;
 pub(crate) mod expire;
@@ -59,6 +60,7 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Error> {
         Command::Datasets(args) => datasets::run(&context, &args).await?,
         Command::Show(args) => show::run(&context, &args).await?,
         Command::Log(args) => log::run(&context, &args).await?,
+        Command::Diff(args) => return diff::run(&context, args).await,
         Command::Tag(args) => tag::run(&context, args).await?,
         Command::Restore(args) => restore::run(&context, args).await?,
         Command::Dag(args) => dag::run(&context, &args).await?,

@@ -18,7 +18,7 @@ use clap::ValueEnum;
 pub(crate) use self::answer::{Cell, Kind, Record, list, object};
 pub(crate) use self::file::Destination;
 pub(crate) use self::rows::{Preview, Shown};
-pub(crate) use self::table::{Align, Layout, fields};
+pub(crate) use self::table::{Align, Layout, fields, tame};
 pub(crate) use self::units::{bytes, count, moment, plural, seconds};
 
 /// The formats of answers.

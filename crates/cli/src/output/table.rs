@@ -158,7 +158,7 @@ pub(crate) fn markdown_rows(batch: &RecordBatch) -> Result<String, Error> {
 }
 
 /// Cuts and escapes the text of a cell.
-fn tame(text: &str) -> String {
+pub(crate) fn tame(text: &str) -> String {
     match text.char_indices().nth(CELL_CHARACTERS_MAX) {
         None => escape(text),
         Some((end, _)) => format!("{}…", escape(text.get(..end).unwrap_or_default())),

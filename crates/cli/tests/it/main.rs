@@ -4,6 +4,7 @@ mod altering;
 mod commands;
 mod damage;
 mod demo;
+mod diff;
 mod editing;
 mod formats;
 mod history;

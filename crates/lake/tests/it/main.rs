@@ -5,6 +5,7 @@ mod archive;
 mod compact;
 mod damage;
 mod delete;
+mod diff;
 mod files;
 mod history;
 mod keeping;

@@ -110,7 +110,7 @@ impl KeyColumns {
     }
 
     /// Returns the keys of rows in canonical types, of all columns of the table.
-    pub(super) fn of_canonical(&self, rows: &RecordBatch) -> Result<Keys, QueryError> {
+    pub(crate) fn of_canonical(&self, rows: &RecordBatch) -> Result<Keys, QueryError> {
         Keys::new(rows.project(&self.indices).map_err(failed)?)
     }
 }
@@ -134,7 +134,7 @@ pub(super) struct KeyHash([u64; 2]);
 
 /// The keys of some rows.
 #[derive(Debug)]
-pub(super) struct Keys {
+pub(crate) struct Keys {
     columns: RecordBatch,
     rows: Rows,
 }
@@ -157,7 +157,7 @@ impl Keys {
     }
 
     /// Returns what is equal for equal keys and for no others.
-    pub(super) fn bytes(&self, row: usize) -> &[u8] {
+    pub(crate) fn bytes(&self, row: usize) -> &[u8] {
         self.rows.row(row).data()
     }
 
@@ -170,7 +170,7 @@ impl Keys {
     }
 
     /// Returns one as people read it: `id = 7`, or `(id, day) = (7, 2026-01-31)`.
-    pub(super) fn text(&self, row: usize) -> Result<String, QueryError> {
+    pub(crate) fn text(&self, row: usize) -> Result<String, QueryError> {
         let cells = Cells::new(&self.columns.slice(row, 1))?;
         let values = (0..self.columns.num_columns())
             .map(|column| cells.text(0, column).unwrap_or_else(|| "null".to_owned()));
@@ -187,7 +187,7 @@ impl Keys {
     }
 
     /// Refuses a null; the first row has the number `first_row`.
-    pub(super) fn check_nulls(&self, first_row: u64) -> Result<(), KeyFault> {
+    pub(crate) fn check_nulls(&self, first_row: u64) -> Result<(), KeyFault> {
         let fields = self.columns.schema_ref().fields();
         for (column, field) in self.columns.columns().iter().zip(fields) {
             let Some(nulls) = column.nulls().filter(|nulls| nulls.null_count() > 0) else {

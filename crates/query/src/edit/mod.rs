@@ -11,3 +11,5 @@ mod upsert;
 pub use self::delete::{Condition, remaining};
 pub use self::keys::{Held, KEYS_MAX, KeyColumns, KeyFault, KeySet};
 pub use self::upsert::{KeyedRows, Match, Merged};
+
+pub(crate) use self::keys::Keys;
