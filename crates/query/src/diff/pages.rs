@@ -47,7 +47,9 @@ impl Sides<'_> {
     ) -> Result<(Vec<Selected>, Vec<Selected>), QueryError> {
         let (a_rows, b_rows) = (rows_of(&run.a), rows_of(&run.b));
         if a_rows == 0 || b_rows == 0 {
-            return Ok((selected(&run.a, &[0..a_rows]), selected(&run.b, &[0..b_rows])));
+            let (of_a, of_b) = (0..a_rows, 0..b_rows);
+            let selected = |parts, rows| selected(parts, std::slice::from_ref(rows));
+            return Ok((selected(&run.a, &of_a), selected(&run.b, &of_b)));
         }
         let mut columns = Vec::with_capacity(self.common.len());
         for (column, common) in self.common.iter().enumerate() {

@@ -1,6 +1,7 @@
 //! Tables that differ, compared as a whole: what is told, and how much is read for it.
 
 use std::collections::BTreeMap;
+use std::slice::from_ref;
 use std::sync::Arc;
 
 use arrow::array::*;
@@ -61,7 +62,7 @@ fn counts(diff: &Diff) -> [u64; 3] {
 
 /// Rows as text: their numbers, how often, and values.
 fn told(sample: &SampleRows) -> Vec<String> {
-    let values = json_rows(std::slice::from_ref(&sample.values)).unwrap();
+    let values = json_rows(from_ref(&sample.values)).unwrap();
     assert_eq!((values.len(), sample.times.len()), (sample.rows.len(), sample.rows.len()));
     let numbers = sample.rows.iter().zip(&sample.times);
     let texts = numbers.zip(values).map(|((row, times), values)| {
@@ -85,7 +86,9 @@ fn mixed(number: u64) -> u64 {
 fn mixture(numbers: impl Iterator<Item = u64> + Clone, words: [&str; 3]) -> RecordBatch {
     let ids: UInt64Array = numbers.clone().collect();
     let noise: UInt64Array = numbers.clone().map(mixed).collect();
-    let word = |number: u64| words[usize::from(number % 3 == 0) + usize::from(number % 5 == 0)];
+    let word = |number: u64| {
+        words[usize::from(number.is_multiple_of(3)) + usize::from(number.is_multiple_of(5))]
+    };
     let words: StringArray = numbers.map(|number| Some(word(number))).collect();
     batch_of(vec![("id", Arc::new(ids)), ("noise", Arc::new(noise)), ("word", Arc::new(words))])
 }
@@ -100,12 +103,12 @@ fn one_row_of_many_is_found_by_reading_few() {
     let row = ROWS / 2 + 17;
     let other = |number: u64| if number == row { ROWS + 1 } else { number };
     let after = mixture((0..ROWS).map(other), WORDS);
-    let diff = place.diff(&[before.clone()], &[after.clone()], &whole());
+    let diff = place.diff(from_ref(&before), from_ref(&after), &whole());
     assert_eq!(counts(&diff), [1, 1, 0]);
     assert!(diff.rows_read < ROWS / 4, "{} rows were read", diff.rows_read);
     assert!(told(&diff.removed)[0].starts_with(&format!("{row}*1 {row} ")));
     assert!(told(&diff.added)[0].starts_with(&format!("{row}*1 {} ", ROWS + 1)));
-    assert_eq!(counts(&place.diff(&[before.clone()], &[before], &whole())), [0, 0, 0]);
+    assert_eq!(counts(&place.diff(from_ref(&before), from_ref(&before), &whole())), [0, 0, 0]);
 }
 
 #[test]
@@ -114,7 +117,7 @@ fn an_insertion_moves_the_rows_behind_it_and_they_are_not_read() {
     let before = mixture(0..ROWS, WORDS);
     let middle = ROWS / 3;
     let after = mixture((0..middle).chain([ROWS + 5, ROWS + 6]).chain(middle..ROWS), WORDS);
-    let diff = place.diff(&[before.clone()], &[after.clone()], &whole());
+    let diff = place.diff(from_ref(&before), from_ref(&after), &whole());
     assert_eq!(counts(&diff), [0, 2, 0]);
     assert_eq!(diff.added.rows, [middle, middle + 1]);
     assert!(diff.rows_read < ROWS / 2, "{} rows were read", diff.rows_read);
@@ -206,7 +209,7 @@ fn nested_values_are_compared_whole() {
         (rows(Some(vec![]), &[("k", 2)]), 1),
         (rows(Some(vec![Some(3)]), &[("j", 1)]), 2),
     ] {
-        let diff = place.diff(&[base.clone()], &[other], &whole());
+        let diff = place.diff(from_ref(&base), &[other], &whole());
         assert_eq!(counts(&diff), [expected, expected, 0]);
     }
 }
@@ -215,8 +218,8 @@ fn nested_values_are_compared_whole() {
 fn empty_tables_are_compared_too() {
     let place = Place::new();
     let (none, some) = (numbers([]), numbers([1, 2]));
-    assert_eq!(counts(&place.diff(&[none.clone()], &[none.clone()], &whole())), [0, 0, 0]);
-    assert_eq!(counts(&place.diff(&[none.clone()], &[some.clone()], &whole())), [0, 2, 0]);
+    assert_eq!(counts(&place.diff(from_ref(&none), from_ref(&none), &whole())), [0, 0, 0]);
+    assert_eq!(counts(&place.diff(from_ref(&none), from_ref(&some), &whole())), [0, 2, 0]);
     let diff = place.diff(&[some], &[none], &by(&["n"]));
     assert_eq!(
         (counts(&diff), told(&diff.removed)),
@@ -236,7 +239,7 @@ fn rows_are_compared_over_the_columns_that_both_have() {
         ("other", Arc::new(Int64Array::from(vec![1, 2, 3]))),
         ("id", Arc::new(Int64Array::from(vec![1, 2, 4]))),
     ]);
-    let diff = place.diff(&[a.clone()], &[b.clone()], &whole());
+    let diff = place.diff(from_ref(&a), from_ref(&b), &whole());
     let changes: Vec<_> = diff.columns.iter().map(|one| (one.name.as_str(), one.change)).collect();
     assert_eq!(
         changes,
@@ -276,7 +279,7 @@ fn rows_with_a_key_change() {
     ];
     for memory_bytes_max in [64 << 20, 0] {
         let options = DiffOptions { memory_bytes_max, ..by(&["id"]) };
-        let diff = place.diff(&[a.clone()], &b, &options);
+        let diff = place.diff(from_ref(&a), &b, &options);
         assert_eq!(counts(&diff), [1, 1, 2]);
         assert_eq!(diff.columns_changed, [("city".to_owned(), 2), ("age".to_owned(), 1)]);
         assert_eq!(told(&diff.removed), ["2*1 3 \"Oslo\" 3.0"]);
@@ -320,10 +323,10 @@ fn keys_that_do_not_tell_rows_apart_are_refused_by_their_value() {
         assert_eq!(error.kind(), QueryErrorKind::BadInput);
         assert!(error.to_string().starts_with(expected), "{error}");
     }
-    let error = place.try_diff(&[good.clone()], &[numbers([1])], &by(&["id"])).unwrap_err();
+    let error = place.try_diff(from_ref(&good), &[numbers([1])], &by(&["id"])).unwrap_err();
     assert_eq!(error.kind(), QueryErrorKind::UnknownColumn);
     let float = batch_of(vec![("id", Arc::new(Float64Array::from(vec![1.0])))]);
-    let error = place.try_diff(&[float.clone()], &[float], &by(&["id"])).unwrap_err();
+    let error = place.try_diff(from_ref(&float), from_ref(&float), &by(&["id"])).unwrap_err();
     assert_eq!(error.kind(), QueryErrorKind::Unsupported);
 }
 

@@ -42,6 +42,7 @@ fn rows_are_cut_where_a_part_ends_on_either_side() {
 }
 
 #[test]
+#[expect(clippy::single_range_in_vec_init, reason = "one range of rows is meant")]
 fn rows_of_a_run_are_rows_of_its_parts() {
     let selected = selected(&parts(&[10, 5, 20]), &[2..4, 9..12, 14..14, 15..16]);
     let told: Vec<_> =

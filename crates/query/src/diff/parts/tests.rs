@@ -83,7 +83,8 @@ fn lists_that_both_have_are_not_read() {
 #[test]
 fn parts_that_moved_and_parts_without_rows_are_no_difference() {
     let blocks = Counted::default();
-    let cases: [(&[u64], &[u64], &[u64], &[u64]); 6] = [
+    type Numbers = &'static [u64];
+    let cases: [(Numbers, Numbers, Numbers, Numbers); 6] = [
         (&[1, 2, 3, 4], &[4, 1, 2, 3], &[], &[]),
         (&[1, 2, 3], &[3, 2, 1], &[], &[]),
         (&[1, 1, 2], &[2, 1], &[1], &[]),
