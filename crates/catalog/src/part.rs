@@ -38,7 +38,23 @@ pub struct Part {
     pub rows_hash: Option<Bytes>,
 }
 
+/// What tells the rows of one part of a table from those of another: parts of different partitions
+/// may have the same file.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PartId {
+    /// The root of the file.
+    pub cid: Cid,
+    /// The value of each partition column.
+    pub partition: Vec<Option<String>>,
+}
+
 impl Part {
+    /// Returns what is equal for parts of equal rows in tables that are partitioned alike.
+    #[must_use]
+    pub fn id(&self) -> PartId {
+        PartId { cid: self.cid, partition: self.partition.clone() }
+    }
+
     /// Checks every rule of a part.
     pub(crate) fn check(&self) -> Result<(), CommitFault> {
         let codec = self.cid.codec();

@@ -228,12 +228,14 @@ record! {
         cid: String,
         rows: u64,
         bytes: u64,
+        folder: String,
     }
 }
 
 impl From<&PartInfo> for PartWire {
     fn from(part: &PartInfo) -> Self {
-        Self { cid: part.cid.to_string(), rows: part.rows, bytes: part.bytes }
+        let folder = part.folders.join("/");
+        Self { cid: part.cid.to_string(), rows: part.rows, bytes: part.bytes, folder }
     }
 }
 

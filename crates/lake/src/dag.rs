@@ -68,6 +68,13 @@ impl Lake {
     pub async fn as_file(&self, reference: &str) -> Result<AsFile, Error> {
         let hold = self.hold().await?;
         let found = self.found(reference).await?;
+        if !found.commit.partition_columns.is_empty() {
+            let columns = found.commit.partition_columns.join(", ");
+            let message = format!("{reference} is partitioned by {columns}, which no file holds");
+            return Err(Error::invalid(message).with_hint(format!(
+                "`cidlake get {reference} --output table.parquet` writes one"
+            )));
+        }
         let parts = self.blocking(move |inner| inner.parts(&found.commit)).await?;
         let file = self.inner.engine.single_file(&parts).await?;
         self.blocking(move |inner| {

@@ -9,7 +9,8 @@ use cidlake_catalog::{ColumnStats, Commit, Entry, Part, Scalar};
 use cidlake_query::arrow::array::{ArrayRef, StringArray, TimestampMillisecondArray, UInt64Array};
 use cidlake_query::arrow::datatypes::DataType;
 use cidlake_query::arrow::record_batch::RecordBatch;
-use cidlake_query::{Extreme, QueryError, extreme_text, layout};
+use cidlake_query::layout::{self, Partitioning};
+use cidlake_query::{Extreme, QueryError, extreme_text};
 
 use crate::error::Error;
 use crate::history::{Found, Target, parse_name};
@@ -38,6 +39,8 @@ pub struct DatasetInfo {
     pub operation: String,
     /// The newest commit's metadata.
     pub metadata: BTreeMap<String, String>,
+    /// The columns whose values are folders of the content.
+    pub partition_columns: Vec<String>,
     /// How many other versions were made at the same time as the newest and are kept beside it.
     pub conflicts: u64,
 }
@@ -129,6 +132,8 @@ pub struct PartInfo {
     pub rows: u64,
     /// Its bytes.
     pub bytes: u64,
+    /// The folders that it is in, of a partitioned table, from the top down.
+    pub folders: Vec<String>,
 }
 
 /// A dataset that was dropped.
@@ -286,6 +291,7 @@ impl Inner {
             updated_ms: commit.time_ms,
             operation: commit.operation,
             metadata: commit.metadata,
+            partition_columns: commit.partition_columns,
             conflicts: entry.others.len() as u64,
         })
     }
@@ -309,10 +315,7 @@ impl Inner {
             rows: Some(commit.rows),
             bytes: Some(commit.bytes),
             columns: column_infos(&commit, &parts)?,
-            parts: parts
-                .iter()
-                .map(|part| PartInfo { cid: part.cid, rows: part.rows, bytes: part.bytes })
-                .collect(),
+            parts: part_infos(&commit, &parts)?,
             metadata: commit.metadata,
             operation: Some(commit.operation),
             parents: commit.parents,
@@ -328,6 +331,18 @@ impl Inner {
             tags,
         })
     }
+}
+
+fn part_infos(commit: &Commit, parts: &[Part]) -> Result<Vec<PartInfo>, Error> {
+    let schema = layout::schema_from_bytes(&commit.schema)?;
+    let columns = Partitioning::new(&schema, &commit.partition_columns)?;
+    let info = |part: &Part| PartInfo {
+        cid: part.cid,
+        rows: part.rows,
+        bytes: part.bytes,
+        folders: columns.folder_names(&part.partition),
+    };
+    Ok(parts.iter().map(info).collect())
 }
 
 fn hex(bytes: &Bytes) -> String {

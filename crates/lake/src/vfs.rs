@@ -1,7 +1,7 @@
 //! The lake as a tree of files: `/datasets/CID` and `/metadata/CID.json`, read-only.
 //!
 //! The tree is a view that is computed when asked for; nothing of it is stored. A dataset of one
-//! part is a Parquet file, a larger one a folder of them. Paths never touch the disk.
+//! part is a Parquet file, a larger one a folder of them, a partitioned one folders of folders. Paths never touch the disk.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -252,7 +252,8 @@ fn folder(name: &str) -> VfsEntry {
 fn dataset_entry(info: DatasetInfo) -> VfsEntry {
     // The content of one part is that part; the content of several is a folder, a dag-pb root
     // that a file of more than one leaf has as well.
-    let kind = if info.parts == 1 || matches!(Codec::of(&info.cid), Ok(Codec::Raw)) {
+    let is_file = info.parts == 1 && info.partition_columns.is_empty();
+    let kind = if is_file || matches!(Codec::of(&info.cid), Ok(Codec::Raw)) {
         VfsKind::File
     } else {
         VfsKind::Directory

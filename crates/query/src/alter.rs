@@ -18,9 +18,9 @@ use futures::StreamExt as _;
 
 use crate::engine::Engine;
 use crate::error::QueryError;
-use crate::layout::{Alteration, ColumnSource};
+use crate::layout::{Alteration, ColumnSource, column_index};
 use crate::part_files::OpenFile;
-use crate::resolve::{Resolve, Resolved, near};
+use crate::resolve::{Resolve, Resolved};
 use crate::table::not_parquet;
 use crate::watch::GoOn;
 
@@ -56,7 +56,7 @@ struct Written {
 }
 
 impl Engine {
-    /// Plans a change of the columns of a table.
+    /// Plans a change of the columns of a table, of which some are folders.
     ///
     /// # Errors
     /// `UnknownColumn` for one that is not there, `BadInput` for a name that is taken, for a column
@@ -65,12 +65,13 @@ impl Engine {
     pub async fn plan_columns(
         &self,
         schema: &SchemaRef,
+        partition_columns: &[String],
         changes: &ColumnChanges,
     ) -> Result<ColumnPlan, QueryError> {
         let mut wider = BTreeMap::new();
         for text in &changes.widen {
             let Written { name, kind, .. } = self.written(text).await?;
-            place_of(schema, &name)?;
+            column_index(schema, &name)?;
             if wider.insert(name.clone(), kind).is_some() {
                 return Err(refused(format!("column `{name}` is widened twice")));
             }
@@ -89,7 +90,7 @@ impl Engine {
         }
         let metadata = schema.metadata().clone();
         let new = Arc::new(Schema::new_with_metadata(plan.fields, metadata));
-        let alteration = Alteration::new(schema, &new, plan.sources)?;
+        let alteration = Alteration::new(schema, &new, plan.sources, partition_columns)?;
         Ok(ColumnPlan { schema: new, alteration, names: plan.names })
     }
 
@@ -188,7 +189,7 @@ fn stay(
     wider: &BTreeMap<String, DataType>,
 ) -> Result<Staying, QueryError> {
     for name in changes.drop.iter().chain(changes.rename.iter().map(|(name, _)| name)) {
-        place_of(schema, name)?;
+        column_index(schema, name)?;
     }
     let dropped: HashSet<&String> = changes.drop.iter().collect();
     let renamed: BTreeMap<&String, &String> =
@@ -220,13 +221,6 @@ fn stay(
         staying.names.insert(field.name().clone(), name.clone());
     }
     Ok(staying)
-}
-
-fn place_of(schema: &SchemaRef, name: &str) -> Result<usize, QueryError> {
-    schema.column_with_name(name).map(|(place, _)| place).ok_or_else(|| {
-        let names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
-        QueryError::UnknownColumn { name: name.to_owned(), near: near(name, &names) }
-    })
 }
 
 fn refused(message: impl std::fmt::Display) -> QueryError {

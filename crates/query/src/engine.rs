@@ -30,7 +30,7 @@ use datafusion::sql::parser::Statement;
 use futures::StreamExt as _;
 
 use crate::error::{QueryError, arrow_message};
-use crate::layout::{LaidPart, LeafInfo, SingleFile, leaf_map, restore, single_file};
+use crate::layout::{LaidPart, LeafInfo, SingleFile, column_index, leaf_map, restore, single_file};
 use crate::object_store::{BlockStore, LakeRegistry};
 use crate::part_files::{FirstFailure, OpenFile, PartFiles};
 use crate::resolve::{Resolve, Resolved, near};
@@ -437,16 +437,7 @@ pub(crate) fn column_indices(
     columns: Option<&[String]>,
 ) -> Result<Vec<usize>, QueryError> {
     let Some(columns) = columns else { return Ok((0..schema.fields().len()).collect()) };
-    columns
-        .iter()
-        .map(|name| {
-            schema.column_with_name(name).map(|(index, _)| index).ok_or_else(|| {
-                let names: Vec<String> =
-                    schema.fields().iter().map(|field| field.name().clone()).collect();
-                QueryError::UnknownColumn { name: name.clone(), near: near(name, &names) }
-            })
-        })
-        .collect()
+    columns.iter().map(|name| column_index(schema, name)).collect()
 }
 
 #[cfg(test)]

@@ -3,16 +3,18 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use async_trait::async_trait;
 use cidlake_block::Cid;
 use cidlake_catalog::{Commit, Part};
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::{DFSchema, DataFusionError, Statistics};
+use datafusion::common::{DFSchema, DataFusionError, ScalarValue, Statistics};
 use datafusion::datasource::TableType;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
+use datafusion::datasource::table_schema::TableSchema;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_optimizer::pruning::{PruningPredicate, PruningPredicateBuilder};
@@ -20,7 +22,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 
 use crate::error::QueryError;
-use crate::layout::{canonical_schema, schema_from_bytes};
+use crate::layout::{Partitioning, schema_from_bytes};
 use crate::object_store::{lake_url, object_meta};
 use crate::part_files::{FirstFailure, OpenFile, PartFiles, Readers};
 use crate::parts::{Parts, Wanted};
@@ -33,6 +35,8 @@ pub struct Table {
     pub commit: Commit,
     /// The schema that the user gave.
     pub schema: SchemaRef,
+    /// Which of its columns are folders, and which are in files.
+    pub partitioning: Partitioning,
     /// Its parts, or those of them that are to be read.
     pub parts: Parts,
 }
@@ -41,11 +45,12 @@ impl Table {
     /// Makes a table of all parts of a commit.
     ///
     /// # Errors
-    /// When the commit's schema cannot be read.
+    /// When the commit's schema cannot be read, or does not have its partition columns.
     pub fn new(commit: Commit) -> Result<Self, QueryError> {
         let parts = Parts::Listed(commit.parts.clone().into());
         let schema = schema_from_bytes(&commit.schema)?;
-        Ok(Self { commit, schema, parts })
+        let partitioning = Partitioning::new(&schema, &commit.partition_columns)?;
+        Ok(Self { commit, schema, partitioning, parts })
     }
 
     /// Returns the table of some of the parts alone.
@@ -71,6 +76,8 @@ pub(crate) struct PartsProvider {
     schema: SchemaRef,
     /// What the files hold.
     file_schema: SchemaRef,
+    /// Which columns are folders; `None` where all are in files.
+    partitioning: Option<Partitioning>,
     parts: Parts,
     /// Whether the files were written by others.
     foreign: bool,
@@ -86,13 +93,21 @@ impl PartsProvider {
         files: Arc<PartFiles>,
         failure: FirstFailure,
     ) -> Result<Self, QueryError> {
-        let file_schema = canonical_schema(&table.schema)?;
+        let partitioning = &table.partitioning;
+        let stored = partitioning.schema();
         let schema = match types {
-            Types::Canonical => Arc::clone(&file_schema),
-            Types::Sql => sql_schema(&table.schema, &file_schema),
+            Types::Canonical => Arc::clone(stored),
+            Types::Sql => sql_schema(&table.schema, stored),
         };
-        let parts = table.parts.clone();
-        Ok(Self { schema, file_schema, parts, foreign: false, files, failure })
+        Ok(Self {
+            schema,
+            file_schema: Arc::clone(partitioning.file_schema()),
+            partitioning: partitioning.is_partitioned().then(|| partitioning.clone()),
+            parts: table.parts.clone(),
+            foreign: false,
+            files,
+            failure,
+        })
     }
 
     /// Provides one Parquet file that was not laid out here.
@@ -117,7 +132,8 @@ impl PartsProvider {
             rows_hash: None,
         };
         let (file_schema, parts) = (Arc::clone(&schema), Parts::Given(Arc::new([part])));
-        Ok(Self { schema, file_schema, parts, foreign: true, files, failure })
+        let partitioning = None;
+        Ok(Self { schema, file_schema, partitioning, parts, foreign: true, files, failure })
     }
 
     /// Returns the parts that `filters` do not rule out; without any, as many as have `limit` rows.
@@ -133,7 +149,7 @@ impl PartsProvider {
             rows: limit.filter(|_| filters.is_empty()).map(|limit| limit as u64),
         };
         let kept = self.parts.wanted(self.files.blocks().as_ref(), wanted).await;
-        kept.map_err(|error| DataFusionError::External(Box::new(error)))
+        kept.map_err(external)
     }
 
     /// Returns what `filters` say of bounds of columns; nothing where they say nothing of them.
@@ -149,18 +165,78 @@ impl PartsProvider {
         Ok(builder.build(filter))
     }
 
-    fn file(&self, part: &Part) -> PartitionedFile {
-        PartitionedFile::new_from_meta(object_meta(&part.cid.to_string(), part.bytes))
-            .with_arrow_schema(Arc::clone(&self.file_schema))
-            .with_statistics(Arc::new(part_statistics(part, &self.schema)))
+    /// Returns the columns in the order of a scan: those of files, then partition columns. A column's
+    /// place in the table is that of its place here.
+    fn scan_order(&self) -> Vec<usize> {
+        match &self.partitioning {
+            None => (0..self.schema.fields().len()).collect(),
+            Some(columns) => columns.in_files().iter().chain(columns.folders()).copied().collect(),
+        }
     }
 
-    /// Spreads parts over partitions: as many groups as threads, neighbours together.
-    fn groups(&self, kept: &[Part], partitions: usize) -> Vec<FileGroup> {
+    /// Returns the columns of files and the partition columns, in the types that the scan yields.
+    fn table_schema(&self) -> datafusion::common::Result<TableSchema> {
+        let Some(columns) = &self.partitioning else {
+            return Ok(TableSchema::from(Arc::clone(&self.schema)));
+        };
+        let in_files = Arc::new(self.schema.project(columns.in_files())?);
+        let folders = columns.folders().iter().map(|index| self.schema.fields().get(*index));
+        let folders: Vec<FieldRef> = folders.flatten().cloned().collect();
+        Ok(TableSchema::builder(in_files).with_table_partition_cols(folders).build())
+    }
+
+    /// Returns what is known of a part, its columns in the order of a scan.
+    fn statistics(&self, part: &Part) -> Statistics {
+        let known = part_statistics(part, &self.schema);
+        if self.partitioning.is_none() {
+            return known;
+        }
+        let columns = self.scan_order().into_iter();
+        let columns = columns.filter_map(|index| known.column_statistics.get(index).cloned());
+        Statistics { column_statistics: columns.collect(), ..known }
+    }
+
+    fn file(&self, part: &Part) -> datafusion::common::Result<PartitionedFile> {
+        let mut file =
+            PartitionedFile::new_from_meta(object_meta(&part.cid.to_string(), part.bytes))
+                .with_arrow_schema(Arc::clone(&self.file_schema));
+        // Set as a whole: the engine takes it that no partition column is null.
+        file.statistics = Some(Arc::new(self.statistics(part)));
+        if let Some(columns) = &self.partitioning {
+            let values = columns.arrays(part).map_err(external)?;
+            let typed = columns.folders().iter().zip(&values).map(|(index, value)| {
+                let value = cast(value, self.schema.field(*index).data_type())?;
+                ScalarValue::try_from_array(&value, 0)
+            });
+            file.partition_values = typed.collect::<datafusion::common::Result<_>>()?;
+        }
+        Ok(file)
+    }
+
+    /// Spreads parts over partitions of a plan: as many groups as threads, neighbours together.
+    fn groups(
+        &self,
+        kept: &[Part],
+        partitions: usize,
+    ) -> datafusion::common::Result<Vec<FileGroup>> {
         let size = kept.len().div_ceil(partitions.max(1)).max(1);
-        kept.chunks(size)
-            .map(|parts| FileGroup::new(parts.iter().map(|part| self.file(part)).collect()))
-            .collect()
+        let group = |parts: &[Part]| {
+            let files = parts.iter().map(|part| self.file(part));
+            Ok(FileGroup::new(files.collect::<datafusion::common::Result<_>>()?))
+        };
+        kept.chunks(size).map(group).collect()
+    }
+
+    /// Returns where the columns of a projection stand in the order of a scan; where there is none,
+    /// that of all.
+    fn projection(&self, wanted: Option<&Vec<usize>>) -> Option<Vec<usize>> {
+        if self.partitioning.is_none() {
+            return wanted.cloned();
+        }
+        let order = self.scan_order();
+        let place = |column: &usize| order.iter().position(|index| index == column);
+        let all: Vec<usize> = (0..order.len()).collect();
+        Some(wanted.unwrap_or(&all).iter().filter_map(place).collect())
     }
 }
 
@@ -189,9 +265,9 @@ impl TableProvider for PartsProvider {
         limit: Option<usize>,
     ) -> datafusion::common::Result<Arc<dyn ExecutionPlan>> {
         let kept = self.kept(state, filters, limit).await?;
-        let statistics: Vec<Statistics> =
-            kept.iter().map(|part| part_statistics(part, &self.schema)).collect();
-        let statistics = Statistics::try_merge_iter(&statistics, &self.schema)?;
+        let statistics: Vec<Statistics> = kept.iter().map(|part| self.statistics(part)).collect();
+        let columns = self.table_schema()?;
+        let statistics = Statistics::try_merge_iter(&statistics, columns.table_schema())?;
         let readers = Readers::new(Arc::clone(&self.files), Arc::clone(&self.failure));
         let mut options = state.table_options().parquet.clone();
         if self.foreign && self.file_schema.fields().iter().any(|field| may_be_nan(field)) {
@@ -200,7 +276,7 @@ impl TableProvider for PartsProvider {
             options.global.pruning = false;
             options.global.enable_page_index = false;
         }
-        let source = ParquetSource::new(Arc::clone(&self.schema))
+        let source = ParquetSource::new(columns)
             .with_table_parquet_options(options)
             .with_parquet_file_reader_factory(Arc::new(readers));
         // A scan that may stop early reads part after part, so that it stops at the same rows
@@ -210,14 +286,18 @@ impl TableProvider for PartsProvider {
             _ => state.config_options().execution.target_partitions,
         };
         let config = FileScanConfigBuilder::new(lake_url()?, Arc::new(source))
-            .with_file_groups(self.groups(&kept, partitions))
+            .with_file_groups(self.groups(&kept, partitions)?)
             .with_statistics(statistics)
-            .with_projection_indices(projection.cloned())?
+            .with_projection_indices(self.projection(projection))?
             .with_limit(if filters.is_empty() { limit } else { None })
             .with_preserve_order(partitions == 1)
             .build();
         Ok(DataSourceExec::from_data_source(config))
     }
+}
+
+fn external(error: QueryError) -> DataFusionError {
+    DataFusionError::External(Box::new(error))
 }
 
 /// Returns the schema in which statements compute: every field nullable and plain, with the

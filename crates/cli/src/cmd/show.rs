@@ -83,6 +83,7 @@ fn facts(shown: &Shown, wire: &ShownWire) -> Vec<(&'static str, String)> {
         ("message", wire.message.clone()),
         ("profile", wire.profile.clone()),
         ("key", some(wire.key_columns.join(", "))),
+        ("folders by", some(wire.partition_columns.join(", "))),
         ("cut by", some(wire.cut_columns.join(", "))),
         ("logical", wire.logical_hash.clone()),
         ("parents", some(wire.parents.join(" "))),

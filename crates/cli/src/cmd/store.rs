@@ -17,6 +17,10 @@ use crate::wire::{StoredWire, UpsertedWire};
 /// A key is the columns that identify a row. Rows without one and rows with the key of another are
 /// refused then, also when more are appended; later versions keep it. With --upsert a row takes the
 /// place of the one that has its key, and the others go behind.
+///
+/// With --partition-by the table's files lie in folders that are called after values, as in
+/// day=2026-01-31/part-000000.parquet, and do not hold these columns: what others call Hive
+/// partitions. Later versions keep that, and a filter on such a column reads no other folder.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -25,6 +29,7 @@ Examples:
   cidlake store more.csv --name people --append
   cidlake store people.csv --name people --key id
   cidlake store changes.csv --name people --upsert
+  cidlake store 2026/*.parquet --name sales.orders --partition-by day,country
   curl -s https://example.org/events | cidlake store - --input-format ndjson --name events")]
 pub(crate) struct StoreArgs {
     /// Files or folders; - is standard input
@@ -46,6 +51,12 @@ pub(crate) struct StoreArgs {
     /// Let the dataset have no key any more
     #[arg(long, conflicts_with_all = ["key", "append", "upsert"])]
     no_key: bool,
+    /// The columns whose values become folders, from the top down
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    partition_by: Option<Vec<String>>,
+    /// Let the dataset have no folders any more
+    #[arg(long, conflicts_with_all = ["partition_by", "append", "upsert"])]
+    no_partition: bool,
     /// A word about the dataset, kept in the commit; may be given several times
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_and_value)]
     metadata: Vec<(String, String)>,
@@ -64,6 +75,7 @@ pub(super) async fn run(context: &Context, args: StoreArgs) -> Result<(), Error>
         name: args.name,
         mode: mode(args.append, args.upsert),
         key: if args.no_key { Some(Vec::new()) } else { args.key },
+        partition_by: if args.no_partition { Some(Vec::new()) } else { args.partition_by },
         metadata: args.metadata.into_iter().collect(),
         input_format: args.input_format,
         message: args.message,
@@ -127,6 +139,9 @@ fn people(stored: &Stored) -> String {
     let mut facts = vec![("cid", stored.cid.to_string()), ("commit", stored.commit.to_string())];
     if !stored.key_columns.is_empty() {
         facts.push(("key", stored.key_columns.join(", ")));
+    }
+    if !stored.partition_columns.is_empty() {
+        facts.push(("folders by", stored.partition_columns.join(", ")));
     }
     if let Some(upserted) = &stored.upserted {
         facts.extend(put_in(upserted));

@@ -136,7 +136,7 @@ pub(super) fn is_partitioned(shown: &Shown) -> bool {
 }
 
 /// Returns one line of the list of datasets.
-pub(super) fn dataset(info: &DatasetInfo, is_partitioned: bool) -> Value {
+pub(super) fn dataset(info: &DatasetInfo) -> Value {
     json!({
         "cid": info.cid.to_string(),
         "commit": info.commit.to_string(),
@@ -144,7 +144,7 @@ pub(super) fn dataset(info: &DatasetInfo, is_partitioned: bool) -> Value {
         "size_bytes": info.bytes,
         "num_rows": info.rows,
         "num_columns": info.columns,
-        "is_partitioned": is_partitioned,
+        "is_partitioned": !info.partition_columns.is_empty(),
         "created_at": rfc3339(info.updated_ms),
         "operation": info.operation,
         "metadata": info.metadata,

@@ -162,7 +162,7 @@ impl Inner {
             );
         }
         let changes = request.changes();
-        let planned = self.engine.plan_columns(&schema, &changes);
+        let planned = self.engine.plan_columns(&schema, &commit.partition_columns, &changes);
         Ok(Some(Handle::current().block_on(planned)?))
     }
 

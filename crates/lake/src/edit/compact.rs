@@ -72,8 +72,9 @@ impl Inner {
         let stored = by_start(&before);
         let table = Arc::new(Table::new(base.commit.clone())?);
         let rows = self.stored_rows(&table)?;
-        let (parts, new_bytes) =
-            self.store_rows_again(&hold, rows, CutRule::default(), &stored, progress)?;
+        let partition_columns = base.commit.partition_columns.clone();
+        let rule = CutRule { partition_columns, ..CutRule::default() };
+        let (parts, new_bytes) = self.store_rows_again(&hold, rows, rule, &stored, progress)?;
         let published = self.publish(&hold, Some(name), |head| {
             let head = head.ok_or_else(|| dropped(name))?;
             let mut next = Next::after(&head.commit, "compact")?;

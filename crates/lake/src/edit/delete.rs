@@ -8,8 +8,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use cidlake_block::Cid;
-use cidlake_catalog::{Name, Part};
+use cidlake_catalog::{Name, Part, PartId};
 use cidlake_query::Table;
+use cidlake_query::arrow::datatypes::SchemaRef;
 use cidlake_query::arrow::record_batch::RecordBatch;
 use cidlake_query::edit::{self, Condition};
 use cidlake_query::layout::{self, RowGroup};
@@ -164,10 +165,9 @@ impl Inner {
         let mut new_bytes = 0;
         if parts.is_empty() {
             // A table without rows is one part without any.
-            let schema = layout::schema_from_bytes(&base.commit.schema)?;
-            let schema = layout::canonical_schema(&schema)?;
-            let none = RowGroup::whole(RecordBatch::new_empty(schema));
-            let encoded = layout::encode_part(&none, 1)?;
+            let columns = Table::new(base.commit.clone())?.partitioning;
+            let none = RowGroup::whole(RecordBatch::new_empty(SchemaRef::clone(columns.schema())));
+            let encoded = layout::encode_partitioned(&none, &columns, 1)?;
             new_bytes += self.put_part(hold, &encoded)?;
             parts.push(encoded.part);
         }
@@ -219,8 +219,8 @@ impl Inner {
             });
             Ok(thinned)
         })?;
-        let by_cid = todo.iter().map(|part| part.cid).zip(thinned).collect();
-        Ok(edited(parts, &by_cid))
+        let by_id = todo.iter().map(|part| part.id()).zip(thinned).collect();
+        Ok(edited(parts, &by_id))
     }
 
     /// Looks which rows of a part match, and makes the part of the others.
@@ -238,9 +238,9 @@ impl Inner {
         let columns: Vec<usize> = (0..work.table.schema.fields().len()).collect();
         let rows = self.engine.part(&work.table, part, &columns);
         let left = edit::remaining(&work.runtime.block_on(rows)?, &matching)?;
-        let encoded = layout::encode_part(&left, work.threads)?;
+        let encoded = layout::encode_partitioned(&left, &work.table.partitioning, work.threads)?;
         thinned.new_bytes = self.put_part(hold, &encoded)?;
-        thinned.left = Some(Part { partition: part.partition.clone(), ..encoded.part });
+        thinned.left = Some(encoded.part);
         Ok(thinned)
     }
 }
@@ -249,11 +249,11 @@ impl Inner {
 pub(super) fn once_each<'a>(parts: &'a [Part], wanted: &[bool]) -> Vec<&'a Part> {
     let mut seen = HashSet::new();
     let wanted = parts.iter().zip(wanted).filter(|(_, wanted)| **wanted).map(|(part, _)| part);
-    wanted.filter(|part| seen.insert(part.cid)).collect()
+    wanted.filter(|part| seen.insert(part.id())).collect()
 }
 
 /// Puts what became of parts in their places.
-fn edited(parts: &[Part], thinned: &HashMap<Cid, Thinned>) -> Edited {
+fn edited(parts: &[Part], thinned: &HashMap<PartId, Thinned>) -> Edited {
     let mut out = Edited {
         parts: Vec::with_capacity(parts.len()),
         rows_deleted: 0,
@@ -261,7 +261,7 @@ fn edited(parts: &[Part], thinned: &HashMap<Cid, Thinned>) -> Edited {
         new_bytes: 0,
     };
     for part in parts {
-        let thinned = thinned.get(&part.cid).filter(|thinned| thinned.rows_deleted > 0);
+        let thinned = thinned.get(&part.id()).filter(|thinned| thinned.rows_deleted > 0);
         match thinned {
             None => out.parts.push(part.clone()),
             Some(thinned) => {

@@ -10,12 +10,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use cidlake_block::Cid;
-use cidlake_catalog::{Commit, Name, Part};
+use cidlake_catalog::{Commit, Name, Part, PartId};
 use cidlake_query::Table;
 use cidlake_query::arrow::datatypes::SchemaRef;
 use cidlake_query::edit::{KeyColumns, KeyedRows, Match};
-use cidlake_query::layout::{self, CutRule};
+use cidlake_query::layout::{self, CutRule, Partitioning};
 use cidlake_store::Hold;
 use tokio::runtime::Handle;
 
@@ -28,7 +27,7 @@ use crate::parallel::in_parallel;
 use crate::progress::{Progress, ProgressEvent, Unit};
 use crate::write::{
     Incoming, KEY_DRAFTS_MAX, Next, NextParts, Published, StoreRequest, Stored, check_append,
-    described, incoming, key_error, key_of, too_busy,
+    described, incoming, key_error, key_of, partition_of, too_busy,
 };
 
 /// What became of rows that were put in by their keys.
@@ -57,6 +56,7 @@ struct Upsert<'a> {
     /// The key that the dataset had then, and the one by which rows are put in.
     key_before: Vec<String>,
     key: Vec<String>,
+    partition_columns: Vec<String>,
     metadata: BTreeMap<String, String>,
     message: Option<String>,
     progress: &'a Progress,
@@ -65,7 +65,7 @@ struct Upsert<'a> {
 /// What has been found out and made so far.
 #[derive(Default)]
 struct Known {
-    parts: HashMap<Cid, Outcome>,
+    parts: HashMap<PartId, Outcome>,
     /// Which rows were in the dataset, and the parts of the others.
     inserted: Option<(Vec<bool>, Vec<Part>)>,
     new_bytes: u64,
@@ -75,7 +75,9 @@ struct Known {
 struct Outcome {
     matches: Vec<Match>,
     rows_updated: u64,
-    /// The parts that take its place; none where nothing changes.
+    /// The numbers of rows that take the places of others, but in another partition.
+    moved: Vec<usize>,
+    /// The parts that take its place.
     parts: Vec<Part>,
     new_bytes: u64,
 }
@@ -83,8 +85,10 @@ struct Outcome {
 /// The parts of the new version before the rows that are new.
 struct Replaced {
     parts: Vec<Part>,
-    /// Which rows took a place, by their numbers.
+    /// Which rows are in these parts, by their numbers.
     matched: Vec<bool>,
+    /// How many of the others took the place of rows of another partition.
+    rows_moved: u64,
     done: Upserted,
 }
 
@@ -112,6 +116,7 @@ impl Inner {
         }
         let onto = layout::schema_from_bytes(&base.commit.schema)?;
         KeyColumns::new(&onto, &key)?;
+        partition_of(&name, &base.commit, request.partition_by.as_deref())?;
         // The signing key is read before any work is done, so that a missing home costs nothing.
         self.key()?;
         let opened = ingest::open_all(request.sources, request.input_format, Some(&onto))?;
@@ -126,6 +131,7 @@ impl Inner {
             onto: base.commit.schema,
             key_before: base.commit.key_columns,
             key,
+            partition_columns: base.commit.partition_columns,
             metadata: request.metadata,
             message: request.message,
             progress,
@@ -179,9 +185,10 @@ impl Inner {
             self.check_unique(&upsert.name, &table, &parts, upsert.rows.columns())?;
         }
         self.look(upsert, &table, &parts, known)?;
-        let Replaced { parts, matched, mut done } = replaced(upsert, parts, known)?;
+        let Replaced { parts, matched, rows_moved, mut done } = replaced(upsert, parts, known)?;
         let inserted = self.insert(upsert, &base.commit, matched, known)?;
-        done.rows_inserted = inserted.iter().map(|part| part.rows).sum();
+        let stored: u64 = inserted.iter().map(|part| part.rows).sum();
+        done.rows_inserted = stored - rows_moved;
         let mut all = parts;
         if !inserted.is_empty() {
             // A part without rows is there only where it is the only one.
@@ -213,7 +220,7 @@ impl Inner {
     ) -> Result<(), Error> {
         let may = upsert.rows.candidates(parts)?;
         let mut todo = once_each(parts, &may);
-        todo.retain(|part| !known.parts.contains_key(&part.cid));
+        todo.retain(|part| !known.parts.contains_key(&part.id()));
         let threads = self.settings.threads;
         let of_one = threads.div_ceil(todo.len().clamp(1, threads.max(1)));
         let runtime = Handle::current();
@@ -232,7 +239,7 @@ impl Inner {
         })?;
         for (part, outcome) in todo.into_iter().zip(outcomes) {
             known.new_bytes += outcome.new_bytes;
-            known.parts.insert(part.cid, outcome);
+            known.parts.insert(part.id(), outcome);
         }
         Ok(())
     }
@@ -249,7 +256,13 @@ impl Inner {
         let rows = &upsert.rows;
         let keys = runtime.block_on(self.engine.keys(table, part, rows.columns()))?;
         let matches = rows.matches(keys)?;
-        let mut outcome = Outcome { matches, rows_updated: 0, parts: Vec::new(), new_bytes: 0 };
+        let mut outcome = Outcome {
+            matches,
+            rows_updated: 0,
+            moved: Vec::new(),
+            parts: Vec::new(),
+            new_bytes: 0,
+        };
         if outcome.matches.is_empty() {
             return Ok(outcome);
         }
@@ -257,11 +270,11 @@ impl Inner {
         let stored = runtime.block_on(self.engine.part(table, part, &columns))?;
         let merged = rows.merged(&stored, &outcome.matches, &rule_behind(&table.commit))?;
         outcome.rows_updated = merged.updated;
+        outcome.moved = merged.moved;
         for group in &merged.groups {
-            let encoded = layout::encode_part(group, threads)?;
+            let encoded = layout::encode_partitioned(group, &table.partitioning, threads)?;
             outcome.new_bytes += self.put_part(upsert.hold, &encoded)?;
-            let partition = part.partition.clone();
-            outcome.parts.push(Part { partition, ..encoded.part });
+            outcome.parts.push(encoded.part);
         }
         Ok(outcome)
     }
@@ -292,6 +305,8 @@ impl Inner {
                 bytes_read: Box::new(|| 0),
             };
             let rule = rule_behind(base);
+            let columns = Partitioning::new(&rows.schema, &rule.partition_columns)?;
+            let rows = self.grouped(rows, &columns, upsert.progress)?;
             let new_bytes;
             (parts, new_bytes) = self.store_rows(upsert.hold, rows, rule, upsert.progress)?;
             known.new_bytes += new_bytes;
@@ -306,13 +321,16 @@ impl Inner {
 fn rule_behind(commit: &Commit) -> CutRule {
     let is_here = |name: &&String| commit.columns.iter().any(|column| column.name == **name);
     let columns = commit.cut_columns.iter().filter(is_here).cloned().collect();
-    CutRule { columns, ends: Vec::new() }
+    let partition_columns = commit.partition_columns.clone();
+    CutRule { columns, ends: Vec::new(), partition_columns }
 }
 
 /// Refuses a version with other columns or another key than when the rows were read.
 fn check_base(upsert: &Upsert<'_>, commit: &Commit) -> Result<(), Error> {
     let what = if commit.schema != upsert.onto {
         "other columns"
+    } else if commit.partition_columns != upsert.partition_columns {
+        "other partitions"
     } else if commit.key_columns != upsert.key_before {
         "another key"
     } else {
@@ -327,8 +345,9 @@ fn replaced(upsert: &Upsert<'_>, parts: Vec<Part>, known: &Known) -> Result<Repl
     let mut matched = vec![false; upsert.rows.rows()];
     let mut done = Upserted { parts_before: parts.len() as u64, ..Upserted::default() };
     let mut out = Vec::with_capacity(parts.len());
+    let mut moved: Vec<usize> = Vec::new();
     for part in parts {
-        let Some(outcome) = known.parts.get(&part.cid) else {
+        let Some(outcome) = known.parts.get(&part.id()) else {
             out.push(part);
             continue;
         };
@@ -343,14 +362,22 @@ fn replaced(upsert: &Upsert<'_>, parts: Vec<Part>, known: &Known) -> Result<Repl
         }
         done.rows_updated += outcome.rows_updated;
         done.rows_unchanged += outcome.matches.len() as u64 - outcome.rows_updated;
-        if outcome.parts.is_empty() {
+        if outcome.rows_updated == 0 {
             out.push(part);
         } else {
             done.parts_touched += 1;
             out.extend(outcome.parts.iter().cloned());
+            moved.extend(&outcome.moved);
         }
     }
-    Ok(Replaced { parts: out, matched, done })
+    // Those are stored with the rows whose keys are new, into the partitions where they belong.
+    for number in &moved {
+        if let Some(matched) = matched.get_mut(*number) {
+            *matched = false;
+        }
+    }
+    let rows_moved = moved.len() as u64;
+    Ok(Replaced { parts: out, matched, rows_moved, done })
 }
 
 #[cfg(test)]

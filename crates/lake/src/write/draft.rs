@@ -1,12 +1,13 @@
 //! What a version in the making is made of: its part tree, its content and the hash of its rows.
 //!
 //! An append is worked out from the right edge of what the head has, so that its cost does not
-//! depend on how much is there; everything else from all parts.
+//! depend on how much is there; everything else from all parts, and so is an append to a partitioned
+//! dataset, whose new parts go behind those of their partition.
 
 use bytes::Bytes;
 use cidlake_block::{Block, Cid, unixfs};
 use cidlake_catalog::{Part, PartListLink, PartTree, append_parts, part_tree};
-use cidlake_query::layout::{self, Content, Folders, RowsHash};
+use cidlake_query::layout::{self, Content, Folders, Partitioning, RowsHash};
 use tokio::runtime::Handle;
 
 use super::NextParts;
@@ -33,18 +34,25 @@ pub(crate) fn count(links: &[PartListLink]) -> u64 {
 }
 
 impl Inner {
-    /// Works out what `parts` on `head` are.
-    pub(super) fn made(&self, parts: NextParts, head: Option<&Found>) -> Result<Made, Error> {
+    /// Works out what `parts` on `head` are, of a table that `columns` are folders of.
+    pub(super) fn made(
+        &self,
+        parts: NextParts,
+        head: Option<&Found>,
+        columns: &Partitioning,
+    ) -> Result<Made, Error> {
         let of_head = || head.map(|head| self.parts(&head.commit)).transpose();
         match (parts, head) {
-            (NextParts::All(parts), _) => made_of_all(&parts),
+            (NextParts::All(parts), _) => made_of_all(parts, columns),
             (NextParts::Behind(mut new), Some(head)) if is_folder(head) => {
                 // A part without rows is there only where it is the only one.
                 new.retain(|part| part.rows > 0);
                 self.made_behind(head, &new)
             }
-            (NextParts::Behind(new), _) => made_of_all(&join(of_head()?.unwrap_or_default(), new)),
-            (NextParts::Same, _) => made_of_all(&of_head()?.unwrap_or_default()),
+            (NextParts::Behind(new), _) => {
+                made_of_all(join(of_head()?.unwrap_or_default(), new), columns)
+            }
+            (NextParts::Same, _) => made_of_all(of_head()?.unwrap_or_default(), columns),
         }
     }
 
@@ -95,12 +103,13 @@ fn join(mut parts: Vec<Part>, new: Vec<Part>) -> Vec<Part> {
     parts
 }
 
-fn made_of_all(parts: &[Part]) -> Result<Made, Error> {
+fn made_of_all(parts: Vec<Part>, columns: &Partitioning) -> Result<Made, Error> {
+    let parts = layout::in_folder_order(parts, columns);
     Ok(Made {
-        content: layout::content_root(parts)?,
-        lists: part_tree(parts).map_err(internal)?,
+        content: layout::partitioned_root(&parts, columns)?,
+        lists: part_tree(&parts).map_err(internal)?,
         rows: parts.iter().map(|part| part.rows).sum(),
-        rows_hash: rows_hash(RowsHash::EMPTY, parts),
+        rows_hash: rows_hash(RowsHash::EMPTY, &parts),
     })
 }
 

@@ -7,8 +7,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use cidlake_block::Cid;
-use cidlake_catalog::{Commit, Name, Part};
+use cidlake_catalog::{Commit, Name, Part, PartId};
 use cidlake_query::edit::{KeyColumns, KeyFault, KeySet};
 use cidlake_query::{QueryError, Table};
 use tokio::runtime::Handle;
@@ -84,7 +83,7 @@ impl Inner {
         name: &Name,
         head: &Found,
         keys: &KeySet,
-        compared: &mut HashSet<Cid>,
+        compared: &mut HashSet<PartId>,
     ) -> Result<(), Error> {
         let runtime = Handle::current();
         let table = Table::new(head.commit.clone())?;
@@ -93,7 +92,7 @@ impl Inner {
             self.check_unique(name, &table, &parts, keys.columns())?;
         }
         let mut parts = runtime.block_on(self.engine.parts_within(&table, keys))?;
-        parts.retain(|part| part.rows > 0 && compared.insert(part.cid));
+        parts.retain(|part| part.rows > 0 && compared.insert(part.id()));
         in_parallel(self.settings.threads, &parts, |part| {
             let columns = self.engine.keys(&table, part, keys.columns());
             match keys.first_of(runtime.block_on(columns)?)? {

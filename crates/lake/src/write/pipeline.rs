@@ -4,14 +4,14 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 
 use cidlake_catalog::Part;
 use cidlake_query::arrow::datatypes::SchemaRef;
 use cidlake_query::arrow::record_batch::RecordBatch;
-use cidlake_query::layout::{self, CutRule, EncodedPart, RowGroup};
+use cidlake_query::layout::{self, CutRule, EncodedPart, Partitioning, RowGroup};
 use cidlake_store::Hold;
 
 use crate::error::Error;
@@ -36,7 +36,8 @@ pub(crate) struct Incoming<'a> {
 }
 
 impl Inner {
-    /// Cuts, encodes and puts all rows; returns the parts in row order and the bytes newly written.
+    /// Cuts, encodes and puts all rows, which come in the order of their partitions where there are
+    /// any; returns the parts in row order and the bytes newly written.
     pub(crate) fn store_rows(
         &self,
         hold: &Hold,
@@ -59,7 +60,7 @@ impl Inner {
     ) -> Result<(Vec<Part>, u64), Error> {
         let threads = self.settings.threads;
         let workers = threads.min(WORKERS_MAX);
-        let columns = threads.div_ceil(workers);
+        let busy = Busy { threads, workers: AtomicUsize::new(0) };
         // As many row groups are on their way as there are permits, wherever they are: that
         // bounds memory. They come back when a part is put.
         let permits = workers + 1;
@@ -68,12 +69,16 @@ impl Inner {
         let (parts_in, parts_out) = sync_channel(permits);
         let groups_out = Mutex::new(groups_out);
         let stop = AtomicBool::new(false);
+        let partitioning = Partitioning::new(&rows.schema, &rule.partition_columns)?;
         std::thread::scope(|scope| {
             for _ in 0..workers {
                 let parts_in = parts_in.clone();
-                let (groups, stop) = (&groups_out, &stop);
+                let (groups, stop, partitioning) = (&groups_out, &stop, &partitioning);
+                let busy = &busy;
                 scope.spawn(move || {
-                    encode_all(groups, &parts_in, stop, |group| part(group, stored, columns))
+                    encode_all(groups, &parts_in, stop, |group| {
+                        busy.with_share(|threads| part(group, stored, partitioning, threads))
+                    });
                 });
             }
             drop(parts_in);
@@ -126,6 +131,22 @@ impl Inner {
     }
 }
 
+/// How the threads are shared among those who encode: one alone has them all.
+struct Busy {
+    threads: usize,
+    workers: AtomicUsize,
+}
+
+impl Busy {
+    /// Does work with the threads that are its share as it begins.
+    fn with_share<T>(&self, work: impl FnOnce(usize) -> T) -> T {
+        let others = self.workers.fetch_add(1, Ordering::Relaxed);
+        let done = work(self.threads.div_ceil(others + 1));
+        self.workers.fetch_sub(1, Ordering::Relaxed);
+        done
+    }
+}
+
 /// Parts by the number of rows before them: those of a table whose rows are stored again, in the
 /// same order and under the same schema.
 pub(crate) type StoredParts = BTreeMap<u64, Part>;
@@ -167,7 +188,7 @@ fn cut_all(
         let batch = batch?;
         rows += batch.num_rows() as u64;
         cutter.push(batch)?.into_iter().for_each(&mut hand_out);
-        report(progress, &incoming, rows);
+        report(progress, "storing", &incoming, rows);
     }
     if let Some(last) = cutter.finish()? {
         hand_out(last);
@@ -175,20 +196,16 @@ fn cut_all(
     Ok(())
 }
 
-fn report(progress: &Progress, incoming: &Incoming<'_>, rows: u64) {
+/// Says how many rows of input, or bytes where their number is known, were read.
+pub(super) fn report(progress: &Progress, phase: &'static str, incoming: &Incoming<'_>, rows: u64) {
     let event = match incoming.bytes_total {
         Some(total) => ProgressEvent {
-            phase: "storing",
+            phase,
             done: (incoming.bytes_read)().min(total),
             total: Some(total),
             unit: Unit::Bytes,
         },
-        None => ProgressEvent {
-            phase: "storing",
-            done: rows,
-            total: incoming.rows_total,
-            unit: Unit::Rows,
-        },
+        None => ProgressEvent { phase, done: rows, total: incoming.rows_total, unit: Unit::Rows },
     };
     progress(event);
 }
@@ -218,13 +235,18 @@ fn encode_all(
 }
 
 /// Returns the part that holds just the rows of a row group, encoding it where there is none yet.
-fn part(placed: &Placed, stored: &StoredParts, threads: usize) -> Result<EncodedPart, Error> {
+fn part(
+    placed: &Placed,
+    stored: &StoredParts,
+    partitioning: &Partitioning,
+    threads: usize,
+) -> Result<EncodedPart, Error> {
     let rows = placed.group.rows.num_rows() as u64;
     match stored.get(&placed.start) {
         // A part depends on its rows and their schema alone.
         Some(part) if part.rows == rows => {
             Ok(EncodedPart { part: part.clone(), leaves: Vec::new(), nodes: Vec::new() })
         }
-        _ => Ok(layout::encode_part(&placed.group, threads)?),
+        _ => Ok(layout::encode_partitioned(&placed.group, partitioning, threads)?),
     }
 }

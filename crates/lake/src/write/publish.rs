@@ -9,7 +9,7 @@ use bytes::Bytes;
 use cidlake_block::Cid;
 use cidlake_catalog::{Column, Commit, Name, Part, Place};
 use cidlake_query::arrow::datatypes::SchemaRef;
-use cidlake_query::layout::{self, RowsHash};
+use cidlake_query::layout::{self, Partitioning, RowsHash};
 use cidlake_store::Hold;
 
 use super::draft::{Made, count};
@@ -123,15 +123,21 @@ impl Inner {
             return Err(overtaken(name, &base.cid, &head.cid));
         }
         let before = self.parts(&base.commit)?;
-        let mut appended = self.parts(&head.commit)?.into_iter();
         // An append leaves the parts before it alone, but for an empty one.
-        for part in before.iter().filter(|part| part.rows > 0) {
-            if appended.next().as_ref() != Some(part) {
-                return Err(overtaken(name, &base.cid, &head.cid));
+        let mut stayed = before.iter().filter(|part| part.rows > 0).peekable();
+        let mut all: Vec<Part> = edited.iter().filter(|part| part.rows > 0).cloned().collect();
+        for part in self.parts(&head.commit)? {
+            // In a partitioned dataset, what was appended stands behind the parts of its partition.
+            if stayed.peek() == Some(&&part) {
+                stayed.next();
+            } else {
+                all.push(part);
             }
         }
-        let kept = edited.iter().filter(|part| part.rows > 0).cloned();
-        Ok(kept.chain(appended).collect())
+        match stayed.next() {
+            None => Ok(all),
+            Some(_) => Err(overtaken(name, &base.cid, &head.cid)),
+        }
     }
 
     /// Says whether every version from `base` up to `head` is an append that changed no column.
@@ -158,7 +164,9 @@ impl Inner {
         head: Option<&Found>,
         mut next: Next,
     ) -> Result<(Published, Option<Draft>), Error> {
-        let made = self.made(std::mem::replace(&mut next.parts, NextParts::Same), head)?;
+        let columns = Partitioning::new(&next.schema, &next.partition_columns)?;
+        let made =
+            self.made(std::mem::replace(&mut next.parts, NextParts::Same), head, &columns)?;
         let schema = layout::schema_to_bytes(&next.schema);
         if let Some(head) = head
             && is_same(&head.commit, &next, &made.content.root, &schema)

@@ -7,14 +7,15 @@ use std::collections::{BTreeMap, HashSet};
 
 use bytes::Bytes;
 use cidlake_block::Cid;
-use cidlake_catalog::{Commit, Name, Part};
+use cidlake_catalog::{Name, Part};
 use cidlake_query::Format;
 use cidlake_query::arrow::datatypes::SchemaRef;
 use cidlake_query::edit::{KeyColumns, KeySet};
-use cidlake_query::layout::{self, CutRule};
+use cidlake_query::layout::{self, CutRule, Partitioning};
 use cidlake_store::Hold;
 
-use super::keys::{KEY_DRAFTS_MAX, key_of, keyed, too_busy};
+use super::kept::{Before, kept};
+use super::keys::{KEY_DRAFTS_MAX, keyed, too_busy};
 use super::{Incoming, Next, NextParts, Published};
 use crate::edit::upsert::Upserted;
 use crate::error::{Error, ErrorKind};
@@ -35,6 +36,9 @@ pub struct StoreRequest {
     /// The columns that identify a row; no two rows of the dataset have the same values in them, and
     /// none lacks one. Absent: those that the dataset has; none at all: it has no key any more.
     pub key: Option<Vec<String>>,
+    /// The columns whose values are folders of the content, from the top down, and are in no file.
+    /// Absent: those that the dataset has; none at all: it has no folders any more.
+    pub partition_by: Option<Vec<String>>,
     /// Free words about the dataset, kept in the commit; they are no part of the content's CID.
     pub metadata: BTreeMap<String, String>,
     /// The sources' format; told from name and first bytes when absent.
@@ -78,6 +82,8 @@ pub struct Stored {
     pub unchanged: bool,
     /// The columns that identify a row; none where none are known to.
     pub key_columns: Vec<String>,
+    /// The columns whose values are folders of the content.
+    pub partition_columns: Vec<String>,
     /// What became of the rows, where they were put in by their keys.
     pub upserted: Option<Upserted>,
     /// The commit's metadata.
@@ -100,6 +106,12 @@ impl Lake {
     }
 }
 
+/// What of a request a version may also keep of the one before it.
+struct Wanted {
+    key: Option<Vec<String>>,
+    partition_by: Option<Vec<String>>,
+}
+
 /// What of a request goes into the commit.
 struct Intent {
     name: Option<Name>,
@@ -110,6 +122,8 @@ struct Intent {
     message: Option<String>,
     schema: SchemaRef,
     cut_columns: Vec<String>,
+    /// The columns that the rows were grouped by.
+    partition_columns: Vec<String>,
     /// The key that the rows were compared by.
     key: Vec<String>,
     /// Whether the user asked for just this key, or for none.
@@ -138,27 +152,71 @@ impl Inner {
         if let Some(onto) = &onto {
             check_append(onto, &opened.schema)?;
         }
-        let key = self.key_wanted(name.as_ref(), append, request.key.as_deref(), &opened.schema)?;
-        let mut keys = match key.as_slice() {
+        let schema = SchemaRef::clone(&opened.schema);
+        let wanted = Wanted { key: request.key, partition_by: request.partition_by };
+        let (mut intent, rule) = self.intent(name, append, &wanted, schema)?;
+        intent.onto = onto_bytes;
+        intent.metadata = request.metadata;
+        intent.message = request.message;
+        let mut keys = match intent.key.as_slice() {
             [] => None,
             names => Some(KeySet::new(KeyColumns::new(&opened.schema, names)?)),
         };
-        let (rule, cut_columns) = self.cut_rule(name.as_ref(), append, &opened.schema)?;
-        let intent = Intent {
-            name,
-            cut_columns,
-            append,
-            onto: onto_bytes,
-            metadata: request.metadata,
-            message: request.message,
-            schema: SchemaRef::clone(&opened.schema),
-            key,
-            key_wanted: request.key.is_some(),
-        };
+        let partitioning = Partitioning::new(&opened.schema, &intent.partition_columns)?;
         let rows = keyed(incoming(opened), keys.as_mut());
+        let rows = self.grouped(rows, &partitioning, progress)?;
         let (parts, new_bytes) = self.store_rows(&hold, rows, rule, progress)?;
         let published = self.publish_rows(&hold, &intent, &parts, keys.as_ref())?;
         Ok(described(intent.name.as_ref(), published, new_bytes, None))
+    }
+
+    /// Puts together what is asked of a new version and what it keeps of the one before it, and says
+    /// by what its rows are cut.
+    fn intent(
+        &self,
+        name: Option<Name>,
+        append: bool,
+        wanted: &Wanted,
+        schema: SchemaRef,
+    ) -> Result<(Intent, CutRule), Error> {
+        let head = match &name {
+            Some(name) => {
+                let view = self.refresh()?;
+                self.head(&view, name)?
+            }
+            None => None,
+        };
+        let before = name.as_ref().zip(head.as_ref());
+        let before = before.map(|(name, head)| Before { name, commit: &head.commit, append });
+        let (key, by) = (wanted.key.as_deref(), wanted.partition_by.as_deref());
+        let key_columns = match before {
+            Some(before) => before.key(key, &schema)?,
+            None => key.unwrap_or_default().to_vec(),
+        };
+        let partition_columns = match before {
+            Some(before) => before.partition_columns(by, &schema)?,
+            None => by.unwrap_or_default().to_vec(),
+        };
+        let (rule, cut_columns) = match before {
+            Some(before) => self.cut_rule(before, &schema, &partition_columns)?,
+            None => {
+                let partition_columns = partition_columns.clone();
+                (CutRule { partition_columns, ..CutRule::default() }, Vec::new())
+            }
+        };
+        let intent = Intent {
+            name,
+            append,
+            onto: None,
+            metadata: BTreeMap::new(),
+            message: None,
+            schema,
+            cut_columns,
+            partition_columns,
+            key: key_columns,
+            key_wanted: key.is_some(),
+        };
+        Ok((intent, rule))
     }
 
     /// Publishes the version that stored rows make. Those of an append are compared with what the
@@ -185,66 +243,6 @@ impl Inner {
             }
         }
         Err(too_busy(name))
-    }
-
-    /// Returns the key of a new version: the one that is wanted, else the one of the version before
-    /// it, as long as all its columns are there.
-    fn key_wanted(
-        &self,
-        name: Option<&Name>,
-        append: bool,
-        wanted: Option<&[String]>,
-        schema: &SchemaRef,
-    ) -> Result<Vec<String>, Error> {
-        let Some(name) = name else { return Ok(wanted.unwrap_or_default().to_vec()) };
-        let head = {
-            let view = self.refresh()?;
-            self.head(&view, name)?
-        };
-        match (head, wanted) {
-            (Some(head), _) if append => key_of(name, &head.commit, wanted),
-            (_, Some(wanted)) => Ok(wanted.to_vec()),
-            (Some(head), None) => Ok(kept_keys(&head.commit, schema)),
-            (None, None) => Ok(Vec::new()),
-        }
-    }
-
-    /// Says by what the rows of a new version are cut: by the columns that cut the version before
-    /// it, so that a column more moves no row group. Where one of them is gone, the row groups of
-    /// that version keep their numbers of rows, and what comes behind is cut by those left.
-    fn cut_rule(
-        &self,
-        name: Option<&Name>,
-        append: bool,
-        schema: &SchemaRef,
-    ) -> Result<(CutRule, Vec<String>), Error> {
-        let view = self.refresh()?;
-        let head = name.map(|name| self.head(&view, name)).transpose()?.flatten();
-        drop(view);
-        let Some(Found { commit, .. }) = head else {
-            return Ok((CutRule::default(), Vec::new()));
-        };
-        let all: Vec<String> = commit.columns.iter().map(|column| column.name.clone()).collect();
-        let before = if commit.cut_columns.is_empty() { all } else { commit.cut_columns.clone() };
-        let is_here = |name: &&String| schema.column_with_name(name).is_some();
-        let here: Vec<String> = before.iter().filter(is_here).cloned().collect();
-        let mut rule = CutRule::default();
-        if here.len() < before.len() && !append {
-            let mut end = 0;
-            rule.ends.extend(self.parts(&commit)?.iter().filter(|part| part.rows > 0).map(
-                |part| {
-                    end += part.rows;
-                    end
-                },
-            ));
-        }
-        // What is recorded keeps the names that are gone, so that the next version knows.
-        let gone = here.len() < before.len();
-        let names = if gone || here.len() < schema.fields().len() { before } else { Vec::new() };
-        if here.len() < schema.fields().len() {
-            rule.columns = here;
-        }
-        Ok((rule, names))
     }
 
     fn head_schema(&self, name: &Name) -> Result<(SchemaRef, Bytes), Error> {
@@ -290,17 +288,11 @@ fn next(intent: &Intent, head: Option<&Found>, parts: &[Part]) -> Result<Next, E
         schema: SchemaRef::clone(&intent.schema),
         cut_columns: intent.cut_columns.clone(),
         key_columns: intent.key.clone(),
-        partition_columns: Vec::new(),
+        partition_columns: intent.partition_columns.clone(),
         metadata,
         message: intent.message.clone(),
         parts,
     })
-}
-
-/// Returns the key columns of `head`, as long as all of them are there.
-fn kept_keys(head: &Commit, schema: &SchemaRef) -> Vec<String> {
-    let is_here = |name: &String| schema.column_with_name(name).is_some();
-    if head.key_columns.iter().all(is_here) { head.key_columns.clone() } else { Vec::new() }
 }
 
 /// Refuses to append where the dataset is gone, or has other columns than when its rows were read:
@@ -315,6 +307,11 @@ fn check_head(intent: &Intent, head: Option<&Found>) -> Result<(), Error> {
             format!("{name} got other columns before the rows were appended"),
         )
         .with_hint("append them again, to the columns that it has now")),
+        Some(head) if head.commit.partition_columns != intent.partition_columns => Err(Error::new(
+            ErrorKind::Conflict,
+            format!("{name} was partitioned otherwise before the rows were appended"),
+        )
+        .with_hint("append them again")),
         Some(_) => Ok(()),
     }
 }
@@ -323,7 +320,7 @@ fn check_head(intent: &Intent, head: Option<&Found>) -> Result<(), Error> {
 /// changed it while they were encoded.
 fn check_key(intent: &Intent, head: Option<&Found>) -> Result<(), Error> {
     let (Some(name), Some(head)) = (&intent.name, head) else { return Ok(()) };
-    let kept = kept_keys(&head.commit, &intent.schema);
+    let kept = kept(&head.commit.key_columns, &intent.schema);
     let given_by_append = intent.append && kept.is_empty() && intent.key_wanted;
     if kept == intent.key || given_by_append || (intent.key_wanted && !intent.append) {
         return Ok(());
@@ -370,6 +367,7 @@ pub(crate) fn described(
         new_bytes: new_bytes + for_commit,
         unchanged,
         key_columns: commit.key_columns,
+        partition_columns: commit.partition_columns,
         upserted,
         metadata: commit.metadata,
     }
@@ -399,6 +397,7 @@ mod tests {
                 message: None,
                 schema: SchemaRef::clone(&schema),
                 cut_columns: Vec::new(),
+                partition_columns: Vec::new(),
                 key: Vec::new(),
                 key_wanted: false,
             };

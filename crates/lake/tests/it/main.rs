@@ -10,6 +10,7 @@ mod files;
 mod history;
 mod keeping;
 mod layout;
+mod partitions;
 mod sharing;
 mod tables;
 mod tree;

@@ -149,13 +149,16 @@ impl Engine {
         };
         let places = |place: fn(&Common) -> usize| common.iter().map(place).collect();
         let sides = Sides {
-            a: Side::new(self.files(), a, places(|common| common.a), &schema)?,
-            b: Side::new(self.files(), b, places(|common| common.b), &schema)?,
+            a: Side::new(self.files(), a, places(|common| common.a), &schema),
+            b: Side::new(self.files(), b, places(|common| common.b), &schema),
             common,
         };
         let runs = match is_known_equal(a, b) {
             true => Vec::new(),
-            false => differing(&a.parts, &b.parts, self.files().blocks().as_ref()).await?,
+            false => {
+                let alike = a.commit.partition_columns == b.commit.partition_columns;
+                differing(&a.parts, &b.parts, alike, self.files().blocks().as_ref()).await?
+            }
         };
         let found = found(&sides, &runs, key.as_ref(), options, progress).await?;
         sides.diff(columns, &runs, found).await

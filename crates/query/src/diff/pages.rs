@@ -268,13 +268,15 @@ fn is_equal(a: &ArrayRef, b: &ArrayRef, rows: &Range<usize>) -> bool {
     a.slice(rows.start, rows.len()) == b.slice(rows.start, rows.len())
 }
 
-/// Returns the pieces of each column of the file format that a column of a table is stored in.
+/// Returns the pieces of each column of the file format that a column of a table is stored in; none
+/// where it is folders.
 async fn pieces(
     side: &Side<'_>,
     parts: &[Placed],
     column: usize,
 ) -> Result<Vec<Vec<Piece<u128>>>, QueryError> {
     let mut out: Vec<Vec<Piece<u128>>> = Vec::new();
+    let Some(column) = side.place_in_files(column) else { return Ok(out) };
     for placed in parts {
         let open = side.open(placed).await?;
         let described = open.metadata.file_metadata().schema_descr_ptr();

@@ -1,14 +1,15 @@
 //! Which parts two versions do not have in common, found from the lists of parts down: a list that
 //! both have is not read, however many parts it lists.
 //!
-//! Parts are the same where their addresses are. One that moved is in both versions and counts as
-//! common, since its rows are.
+//! Parts are the same where their addresses and the values of their partition columns are, of tables
+//! that are partitioned by the same columns. One that moved is in both versions and counts as common,
+//! since its rows are.
 
 use std::collections::HashMap;
 use std::ops::Range;
 
-use cidlake_block::{Blocks, Cid};
-use cidlake_catalog::{Part, PartList, PartListLink};
+use cidlake_block::Blocks;
+use cidlake_catalog::{Part, PartId, PartList, PartListLink};
 
 use super::align::matched;
 use crate::error::QueryError;
@@ -50,10 +51,11 @@ struct Nodes {
 }
 
 impl Node {
-    fn cid(&self) -> Cid {
+    /// Returns what is equal for lists and for parts of the same rows.
+    fn id(&self) -> PartId {
         match self {
-            Self::List(link, _) => link.cid,
-            Self::Part(placed) => placed.part.cid,
+            Self::List(link, _) => PartId { cid: link.cid, partition: Vec::new() },
+            Self::Part(placed) => placed.part.id(),
         }
     }
 
@@ -69,16 +71,21 @@ impl Node {
 /// Parts of one side that are looked at together, at most.
 const RUN_PARTS_MAX: usize = 64;
 
-/// Returns the parts that only one of two versions has, in row order, those of one place together.
+/// Returns the parts that only one of two versions has, in row order, those of one place together;
+/// all parts where the versions are not partitioned by the same columns.
 pub(super) async fn differing(
     a: &Parts,
     b: &Parts,
+    partitioned_alike: bool,
     blocks: &dyn Blocks,
 ) -> Result<Vec<Run>, QueryError> {
     let mut runs = vec![Nodes { a: nodes(a), b: nodes(b) }];
     loop {
-        runs = runs.into_iter().flat_map(split).collect();
-        leave_out_moved(&mut runs);
+        // The values of other partition columns may be written in the same way.
+        if partitioned_alike {
+            runs = runs.into_iter().flat_map(split).collect();
+            leave_out_moved(&mut runs);
+        }
         let all = runs.iter().flat_map(|run| run.a.iter().chain(&run.b));
         let Some(height) = all.filter_map(Node::height).max() else { break };
         for run in &mut runs {
@@ -137,8 +144,8 @@ fn placed(parts: Vec<Part>, mut start: u64) -> Vec<Node> {
 
 /// Leaves out what stands at its place on both sides, and cuts there.
 fn split(run: Nodes) -> Vec<Nodes> {
-    let cids = |nodes: &[Node]| nodes.iter().map(Node::cid).collect::<Vec<Cid>>();
-    let same = matched(&cids(&run.a), &cids(&run.b));
+    let ids = |nodes: &[Node]| nodes.iter().map(Node::id).collect::<Vec<PartId>>();
+    let same = matched(&ids(&run.a), &ids(&run.b));
     let (mut a, mut b) = (run.a.into_iter(), run.b.into_iter());
     let (mut a_done, mut b_done) = (0, 0);
     let mut runs = Vec::with_capacity(same.len() + 1);
@@ -158,20 +165,20 @@ fn split(run: Nodes) -> Vec<Nodes> {
 
 /// Leaves out what both sides have, as often as both have it, at whatever places.
 fn leave_out_moved(runs: &mut Vec<Nodes>) {
-    let mut there: HashMap<Cid, usize> = HashMap::new();
+    let mut there: HashMap<PartId, usize> = HashMap::new();
     for node in runs.iter().flat_map(|run| &run.b) {
-        *there.entry(node.cid()).or_default() += 1;
+        *there.entry(node.id()).or_default() += 1;
     }
-    let mut moved: HashMap<Cid, usize> = HashMap::new();
-    let take = |counts: &mut HashMap<Cid, usize>, node: &Node| {
-        let count = counts.get_mut(&node.cid()).filter(|count| **count > 0);
+    let mut moved: HashMap<PartId, usize> = HashMap::new();
+    let take = |counts: &mut HashMap<PartId, usize>, node: &Node| {
+        let count = counts.get_mut(&node.id()).filter(|count| **count > 0);
         count.map(|count| *count -= 1).is_some()
     };
     for run in runs.iter_mut() {
         run.a.retain(|node| {
             let is_there = take(&mut there, node);
             if is_there {
-                *moved.entry(node.cid()).or_default() += 1;
+                *moved.entry(node.id()).or_default() += 1;
             }
             !is_there
         });

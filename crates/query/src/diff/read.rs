@@ -16,7 +16,7 @@ use parquet::errors::ParquetError;
 
 use super::parts::{Placed, Selected};
 use crate::error::{QueryError, arrow_message};
-use crate::layout::{CHECKED, canonical_schema, restore};
+use crate::layout::{CHECKED, Partitioning, restore};
 use crate::part_files::{FirstFailure, OpenFile, PartFiles};
 use crate::table::{Table, not_parquet};
 
@@ -30,8 +30,8 @@ pub(super) type Take<'a> = dyn FnMut(RecordBatch) -> Result<(), QueryError> + Se
 #[derive(Debug)]
 pub(super) struct Side<'a> {
     files: &'a Arc<PartFiles>,
-    /// Its own columns, in the types in which parts are stored.
-    stored: SchemaRef,
+    /// Its own columns, in the types in which parts are stored, and which of them are in files.
+    columns: Partitioning,
     /// Its own columns, in the user's types.
     user: SchemaRef,
     /// Where the columns that are compared stand among its own.
@@ -46,9 +46,9 @@ impl<'a> Side<'a> {
         table: &Table,
         places: Vec<usize>,
         common: &SchemaRef,
-    ) -> Result<Self, QueryError> {
+    ) -> Self {
         let (user, common) = (Arc::clone(&table.schema), Arc::clone(common));
-        Ok(Self { files, stored: canonical_schema(&table.schema)?, user, places, common })
+        Self { files, columns: table.partitioning.clone(), user, places, common }
     }
 
     /// Returns the columns that are compared, in the types in which they are.
@@ -59,6 +59,11 @@ impl<'a> Side<'a> {
     /// Returns where a column that is compared stands among all of this side.
     pub(super) fn place(&self, column: usize) -> Option<usize> {
         self.places.get(column).copied()
+    }
+
+    /// Returns where a column of this side stands in its files; `None` for one that is folders.
+    pub(super) fn place_in_files(&self, column: usize) -> Option<usize> {
+        self.columns.place_in_files(column)
     }
 
     /// Returns where blocks come from.
@@ -123,7 +128,7 @@ impl<'a> Side<'a> {
 
     /// Reads rows with all columns of this side, in the user's types.
     pub(super) async fn user_rows(&self, selected: &[Selected]) -> Result<RecordBatch, QueryError> {
-        let all: Vec<usize> = (0..self.stored.fields().len()).collect();
+        let all: Vec<usize> = (0..self.columns.schema().fields().len()).collect();
         let mut batches = Vec::new();
         for Selected { placed, ranges } in selected {
             let mut take = |batch| {
@@ -132,7 +137,7 @@ impl<'a> Side<'a> {
             };
             self.stored_rows(placed, ranges, &all, &mut take).await?;
         }
-        restore(&joined(&self.stored, &batches)?, &self.user)
+        restore(&joined(self.columns.schema(), &batches)?, &self.user)
     }
 
     /// Reads rows of a part with those of its own columns that stand at `places`, which rise, in
@@ -147,11 +152,14 @@ impl<'a> Side<'a> {
         let cid = placed.part.cid;
         let failure = FirstFailure::default();
         let failed = |error| cause(error, &failure, placed);
-        let schema = self.stored.project(places).map(Arc::new).map_err(QueryError::internal)?;
+        let in_files: Vec<usize> =
+            places.iter().filter_map(|place| self.columns.place_in_files(*place)).collect();
+        let schema = self.columns.file_schema().project(&in_files).map(Arc::new);
+        let schema = schema.map_err(QueryError::internal)?;
         let open = self.open(placed).await?;
         let metadata = ArrowReaderMetadata::try_new(open.metadata, ArrowReaderOptions::new());
         let metadata = metadata.map_err(failed)?;
-        let columns = ProjectionMask::roots(metadata.parquet_schema(), places.iter().copied());
+        let columns = ProjectionMask::roots(metadata.parquet_schema(), in_files.iter().copied());
         let reader = self.files.reader(cid, Arc::clone(&failure));
         let mut stream = ParquetRecordBatchStreamBuilder::new_with_metadata(reader, metadata)
             .with_projection(columns)
@@ -163,7 +171,8 @@ impl<'a> Side<'a> {
         while let Some(batch) = stream.next().await {
             let batch = batch.map_err(failed)?;
             missing = missing.saturating_sub(batch.num_rows() as u64);
-            take(restore(&batch, &schema)?)?;
+            let rows = restore(&batch, &schema)?;
+            take(self.columns.with_folders(&rows, places, &placed.part)?)?;
         }
         if missing > 0 {
             let detail = format!("{missing} of its rows cannot be read");

@@ -3,8 +3,8 @@
 //! The rows are held in memory, in canonical types; the parts they go to come one by one. A row
 //! keeps its place, and one that is replaced by an equal one is not changed.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::slice::from_ref;
 
 use arrow::array::{Array, BooleanArray, RecordBatch, UInt64Array};
@@ -18,6 +18,7 @@ use datafusion::common::Column;
 use datafusion::common::pruning::PruningStatistics as _;
 
 use super::keys::{KeyColumns, KeyFault, KeyHash, Keys, encoded};
+use crate::engine::column_indices;
 use crate::error::{QueryError, arrow_message};
 use crate::layout::{
     CutRule, ROW_GROUP_BYTES_MAX, RowGroup, RowGroups, canonical_batches, canonical_schema,
@@ -62,10 +63,13 @@ pub struct Match {
 #[derive(Debug)]
 pub struct Merged {
     /// Its rows, in one row group, or in several where it has grown beyond the size of one; none
-    /// where nothing changed.
+    /// where nothing changed, and where no row is left.
     pub groups: Vec<RowGroup>,
-    /// How many rows are other ones now.
+    /// How many rows are other ones now, or went to other parts.
     pub updated: u64,
+    /// The numbers of the rows that take a place but belong into another partition, and so into
+    /// another part.
+    pub moved: Vec<usize>,
 }
 
 /// Rows of few batches, by the places that they have in them.
@@ -212,7 +216,8 @@ impl KeyedRows {
     }
 
     /// Puts the matching rows into a part, each in the place of the one that has its key. `rows` is
-    /// all of the part in canonical types; `rule` cuts it where it grows beyond one row group.
+    /// all of the part in canonical types; `rule` cuts it where it grows beyond one row group, and
+    /// says by which columns the table is partitioned.
     ///
     /// # Errors
     /// `Unsupported` where values become too long for one array.
@@ -223,9 +228,11 @@ impl KeyedRows {
         rule: &CutRule,
     ) -> Result<Merged, QueryError> {
         let changes = self.changes(rows, matches)?;
+        let updated = changes.len() as u64;
         if changes.is_empty() {
-            return Ok(Merged { groups: Vec::new(), updated: 0 });
+            return Ok(Merged { groups: Vec::new(), updated, moved: Vec::new() });
         }
+        let moves = self.moves(rows, &changes, rule)?;
         let Picked { batches, places } = self.pick(changes.iter().map(|change| change.number));
         let mut order: Vec<(usize, usize)> = (0..rows.num_rows()).map(|row| (0, row)).collect();
         for (change, (batch, row)) in changes.iter().zip(places) {
@@ -233,9 +240,45 @@ impl KeyedRows {
                 *place = (batch + 1, row);
             }
         }
+        let moving = changes.iter().zip(&moves).filter(|(_, moves)| **moves);
+        let (gone, moved): (HashSet<usize>, Vec<usize>) =
+            moving.map(|(change, _)| (change.row, change.number)).unzip();
+        let stay = order.into_iter().enumerate().filter(|(row, _)| !gone.contains(row));
+        let order: Vec<(usize, usize)> = stay.map(|(_, place)| place).collect();
+        if order.is_empty() {
+            return Ok(Merged { groups: Vec::new(), updated, moved });
+        }
         let sources: Vec<&RecordBatch> = std::iter::once(rows).chain(batches).collect();
         let groups = self.row_groups(&sources, &order, rule)?;
-        Ok(Merged { groups, updated: changes.len() as u64 })
+        Ok(Merged { groups, updated, moved })
+    }
+
+    /// Says of each change of a part whether the new row belongs into another partition.
+    fn moves(
+        &self,
+        rows: &RecordBatch,
+        changes: &[Match],
+        rule: &CutRule,
+    ) -> Result<Vec<bool>, QueryError> {
+        if rule.partition_columns.is_empty() {
+            return Ok(vec![false; changes.len()]);
+        }
+        let columns = column_indices(&self.canonical, Some(&rule.partition_columns))?;
+        let (old, new) = self.old_and_new(rows, changes)?;
+        let old = old.project(&columns).map_err(failed)?;
+        differing(&old, &new.project(&columns).map_err(failed)?)
+    }
+
+    /// Returns the rows of a part that match, and those that take their places.
+    fn old_and_new(
+        &self,
+        rows: &RecordBatch,
+        matches: &[Match],
+    ) -> Result<(RecordBatch, RecordBatch), QueryError> {
+        let at = UInt64Array::from_iter_values(matches.iter().map(|found| found.row as u64));
+        let old = take_record_batch(rows, &at).map_err(failed)?;
+        let Picked { batches, places } = self.pick(matches.iter().map(|found| found.number));
+        Ok((old, interleave_record_batch(&batches, &places).map_err(failed)?))
     }
 
     /// Returns the rows that are not `matched`, by their numbers, in their order.
@@ -285,10 +328,7 @@ impl KeyedRows {
         if matches.is_empty() {
             return Ok(Vec::new());
         }
-        let at = UInt64Array::from_iter_values(matches.iter().map(|found| found.row as u64));
-        let old = take_record_batch(rows, &at).map_err(failed)?;
-        let Picked { batches, places } = self.pick(matches.iter().map(|found| found.number));
-        let new = interleave_record_batch(&batches, &places).map_err(failed)?;
+        let (old, new) = self.old_and_new(rows, matches)?;
         let differ = differing(&old, &new)?;
         let changed = matches.iter().zip(differ).filter(|(_, differs)| *differs);
         Ok(changed.map(|(found, _)| *found).collect())

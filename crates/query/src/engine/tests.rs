@@ -17,7 +17,10 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use parquet::arrow::ArrowWriter;
 
 use super::*;
-use crate::layout::{CutRule, PROFILE, RowGroups, content_root, encode_part, schema_to_bytes};
+use crate::layout::{
+    CutRule, PROFILE, Partitioning, RowGroups, encode_partitioned, in_folder_order,
+    partitioned_root, schema_to_bytes,
+};
 
 /// Runs what waits for nobody: blocks in memory and one partition.
 pub(crate) fn now<T>(future: impl Future<Output = T>) -> T {
@@ -39,23 +42,36 @@ pub(crate) fn engine_over(blocks: &Arc<MemBlocks>) -> Engine {
 
 /// A table of which each batch is a part.
 pub(crate) fn table_of(blocks: &MemBlocks, batches: &[RecordBatch]) -> Arc<Table> {
+    partitioned_table_of(blocks, batches, &[])
+}
+
+/// A table partitioned by some columns, of which each batch is parts: as many as it has partitions.
+pub(crate) fn partitioned_table_of(
+    blocks: &MemBlocks,
+    batches: &[RecordBatch],
+    partition_by: &[&str],
+) -> Arc<Table> {
     let schema = batches[0].schema();
+    let partition_columns: Vec<String> = partition_by.iter().map(ToString::to_string).collect();
+    let columns = Partitioning::new(&schema, &partition_columns).unwrap();
     let mut parts = Vec::new();
     for batch in batches {
-        let mut cutter = RowGroups::new(&schema, CutRule::default()).unwrap();
+        let rule = CutRule { partition_columns: partition_columns.clone(), ..CutRule::default() };
+        let mut cutter = RowGroups::new(&schema, rule).unwrap();
         let mut groups = cutter.push(batch.clone()).unwrap();
         groups.extend(cutter.finish().unwrap());
         for group in groups {
-            let encoded = encode_part(&group, 1).unwrap();
+            let encoded = encode_partitioned(&group, &columns, 1).unwrap();
             now(blocks.put_many(encoded.leaves)).unwrap();
             now(blocks.put_many(encoded.nodes)).unwrap();
             parts.push(encoded.part);
         }
     }
+    let parts = in_folder_order(parts, &columns);
     let lists = part_tree(&parts).unwrap();
     now(blocks.put_many(lists.blocks)).unwrap();
     let commit = Commit {
-        content: content_root(&parts).unwrap().root,
+        content: partitioned_root(&parts, &columns).unwrap().root,
         profile: PROFILE.to_owned(),
         rows: parts.iter().map(|part| part.rows).sum(),
         bytes: parts.iter().map(|part| part.bytes).sum(),
@@ -64,7 +80,7 @@ pub(crate) fn table_of(blocks: &MemBlocks, batches: &[RecordBatch]) -> Arc<Table
         parts: lists.top,
         cut_columns: Vec::new(),
         key_columns: Vec::new(),
-        partition_columns: Vec::new(),
+        partition_columns,
         rows_hash: None,
         logical_hash: None,
         metadata: BTreeMap::new(),
@@ -109,6 +125,8 @@ fn sql(engine: &Engine, table: &Arc<Table>, statement: &str) -> RecordBatch {
     let go_on: GoOn = Arc::new(|| Ok(()));
     collect(now(engine.sql(statement, &Only(Arc::clone(table)), &go_on)).unwrap())
 }
+
+mod partitioned;
 
 #[test]
 fn nan_is_found_beyond_the_bounds_that_leave_it_out() {

@@ -22,11 +22,12 @@ use parquet::file::metadata::{
 use parquet::file::statistics::Statistics;
 use parquet::schema::types::ColumnDescPtr;
 
-use super::canonical::{canonical_schema, restore};
+use super::canonical::restore;
 use super::chunk::{Chunk, cut_out, encode_column, parquet_schema};
 use super::convert::{CHECKED, canonical_array};
 use super::logical_hash::RowsHash;
-use super::part::{EncodedPart, blocks_of, encode_part, lay_out};
+use super::part::{EncodedPart, blocks_of, lay_out};
+use super::partition::{Partitioning, encode_partitioned};
 use super::row_groups::RowGroup;
 use super::row_hash::{begun, fold_each, value_hashes};
 use super::stats::{column_stats, leaves_of};
@@ -47,23 +48,28 @@ pub enum ColumnSource {
 /// A change of a table's schema: where each column of the new one comes from.
 #[derive(Clone, Debug)]
 pub struct Alteration {
-    before: SchemaRef,
-    schema: SchemaRef,
+    before: Partitioning,
+    after: Partitioning,
     sources: Vec<ColumnSource>,
 }
 
 impl Alteration {
     /// Describes a change from `before` to `schema`, both in the user's types, with one source for
-    /// each column of the latter.
+    /// each column of the latter. The columns called `partition_columns` before stay folders.
     ///
     /// # Errors
-    /// Those of [`canonical_schema`]; `Unsupported` for a type that is not wider than the one before.
+    /// Those of [`canonical_schema`](super::canonical_schema); `Unsupported` for a type that is not
+    /// wider than the one before, and for one of a partition column.
     pub fn new(
         before: &SchemaRef,
         schema: &SchemaRef,
         sources: Vec<ColumnSource>,
+        partition_columns: &[String],
     ) -> Result<Self, QueryError> {
-        let (old, new) = (canonical_schema(before)?, canonical_schema(schema)?);
+        let before = Partitioning::new(before, partition_columns)?;
+        let names = folders_after(&before, schema, &sources)?;
+        let after = Partitioning::new(schema, &names)?;
+        let (old, new) = (before.schema(), after.schema());
         if sources.len() != new.fields().len() {
             return Err(QueryError::internal("a column of a new schema comes from nowhere"));
         }
@@ -80,13 +86,13 @@ impl Alteration {
                 return Err(QueryError::unsupported(field.name(), what));
             }
         }
-        Ok(Self { before: old, schema: new, sources })
+        Ok(Self { before, after, sources })
     }
 
     /// Says whether parts stay what they are: every column is where it was, under its old name.
     #[must_use]
     pub fn keeps_parts(&self) -> bool {
-        self.before == self.schema && self.keeps_values()
+        self.before.schema() == self.after.schema() && self.keeps_values()
     }
 
     /// Says whether every column is where it was, so that the rows hash to what they did.
@@ -95,9 +101,29 @@ impl Alteration {
             ColumnSource::Kept(from) => *from == place,
             _ => false,
         };
-        self.sources.len() == self.before.fields().len()
+        self.sources.len() == self.before.schema().fields().len()
             && self.sources.iter().enumerate().all(here)
     }
+}
+
+/// Returns what the partition columns are called under a new schema.
+fn folders_after(
+    before: &Partitioning,
+    schema: &Schema,
+    sources: &[ColumnSource],
+) -> Result<Vec<String>, QueryError> {
+    let names = before.folders().iter().map(|folder| {
+        let kept = sources.iter().position(|source| match source {
+            ColumnSource::Kept(from) => from == folder,
+            _ => false,
+        });
+        let field = kept.and_then(|place| schema.fields().get(place));
+        let was = before.schema().field(*folder);
+        field.map(|field| field.name().clone()).ok_or_else(|| {
+            QueryError::unsupported(was.name(), "it names the folders of parts and stays as it is")
+        })
+    });
+    names.collect()
 }
 
 /// Makes of a part, whose bytes are `file`, the part of the same rows under the new schema.
@@ -115,19 +141,19 @@ pub fn alter_part(
         detail: format!("it was laid out by somebody else: {error}"),
     };
     if part.rows == 0 {
-        let rows = RecordBatch::new_empty(Arc::clone(&alteration.schema));
-        let empty = encode_part(&RowGroup { rows, hash: RowsHash::EMPTY }, 1)?;
-        return Ok(placed_as(empty, part));
+        let rows = RecordBatch::new_empty(Arc::clone(alteration.after.schema()));
+        let group = RowGroup { rows, hash: RowsHash::EMPTY };
+        return encode_partitioned(&group, &alteration.after, 1);
     }
     let metadata = footer(file).map_err(foreign)?;
     let chunks = chunks_of_columns(file, &metadata, &alteration.before).map_err(foreign)?;
     let renamed = part.rows_hash.clone().filter(|_| alteration.keeps_values());
     let decoded = match renamed {
         Some(_) => None,
-        None => Some(decode(file, &alteration.before)?),
+        None => Some(decode(file, &alteration.before, part)?),
     };
     let mut altered = Altered::default();
-    for (source, field) in alteration.sources.iter().zip(alteration.schema.fields()) {
+    for (source, field) in alteration.sources.iter().zip(alteration.after.schema().fields()) {
         let column = Column { source, field, decoded: decoded.as_ref() };
         altered.add(&column, &chunks, part)?;
     }
@@ -222,15 +248,20 @@ fn footer(file: &Bytes) -> Result<ParquetMetaData, ParquetError> {
         .parse_and_finish(file)
 }
 
-/// Cuts the column chunks out of the file of a part, those of one column of `schema` together.
+/// Cuts the column chunks out of the file of a part, those of one column of the table together; a
+/// partition column has none.
 fn chunks_of_columns(
     file: &Bytes,
     metadata: &ParquetMetaData,
-    schema: &Schema,
+    columns: &Partitioning,
 ) -> Result<Vec<Vec<Chunk>>, ParquetError> {
     let mut chunks = cut_out(file, metadata)?.into_iter();
-    let own = |field: &FieldRef| chunks.by_ref().take(leaves_of(field.data_type())).collect();
-    Ok(schema.fields().iter().map(own).collect())
+    let own = |(index, field): (usize, &FieldRef)| {
+        let is_there = columns.place_in_files(index).is_some();
+        let own = if is_there { leaves_of(field.data_type()) } else { 0 };
+        chunks.by_ref().take(own).collect()
+    };
+    Ok(columns.schema().fields().iter().enumerate().map(own).collect())
 }
 
 /// Returns the chunks of a column under the name of `field`.
@@ -288,7 +319,8 @@ fn for_old_readers(bounds: Statistics, column: &ColumnDescPtr) -> Statistics {
 }
 
 /// Reads all rows of a part back, in canonical types.
-fn decode(file: &Bytes, schema: &SchemaRef) -> Result<RecordBatch, QueryError> {
+fn decode(file: &Bytes, columns: &Partitioning, part: &Part) -> Result<RecordBatch, QueryError> {
+    let schema = columns.file_schema();
     let failed = |error: ParquetError| QueryError::internal(format!("reading a part: {error}"));
     let reader = ParquetRecordBatchReaderBuilder::try_new(file.clone()).map_err(failed)?;
     let mut batches = Vec::new();
@@ -296,7 +328,10 @@ fn decode(file: &Bytes, schema: &SchemaRef) -> Result<RecordBatch, QueryError> {
         let batch = batch.map_err(|error| QueryError::internal(arrow_message(&error)))?;
         batches.push(restore(&batch, schema)?);
     }
-    concat_batches(schema, &batches).map_err(|error| QueryError::internal(arrow_message(&error)))
+    let rows = concat_batches(schema, &batches)
+        .map_err(|error| QueryError::internal(arrow_message(&error)))?;
+    let all: Vec<usize> = (0..columns.schema().fields().len()).collect();
+    columns.with_folders(&rows, &all, part)
 }
 
 fn hash_of(columns: &[ArrayRef], rows: u64) -> RowsHash {
@@ -325,9 +360,11 @@ fn assembled(
     rows_hash: Bytes,
 ) -> Result<EncodedPart, QueryError> {
     let failed = |error: ParquetError| QueryError::internal(format!("altering a part: {error}"));
+    // The record of a part of a very wide table has no room for statistics.
     let columns: Option<Vec<ColumnStats>> = altered.stats.into_iter().collect();
-    let columns = columns.ok_or_else(|| QueryError::internal("a part lacks statistics"))?;
-    let laid = lay_out(&alteration.schema, part.rows, altered.chunks).map_err(failed)?;
+    let columns = columns.unwrap_or_default();
+    let laid =
+        lay_out(alteration.after.file_schema(), part.rows, altered.chunks).map_err(failed)?;
     let (dag, leaves) = blocks_of(&laid.pieces);
     let part = Part {
         cid: dag.root,
@@ -339,9 +376,4 @@ fn assembled(
         rows_hash: Some(rows_hash),
     };
     Ok(EncodedPart { part, leaves, nodes: dag.nodes })
-}
-
-fn placed_as(mut encoded: EncodedPart, part: &Part) -> EncodedPart {
-    encoded.part.partition = part.partition.clone();
-    encoded
 }

@@ -8,11 +8,16 @@
 //!
 //! Where a run ends is for its parts to say, by their CIDs: an edit changes the folder that it is
 //! in and the one above, and shifts no other.
+//!
+//! Where a table is partitioned, there is a folder for each value of the first partition column, in
+//! it one for each of the second, and so on, called `column=value`; in the last are the parts, as a
+//! folder of the table above is, even of a single one. Parts without rows are in no such folder.
 
 use cidlake_block::unixfs::{Dag, Entry, directory};
 use cidlake_block::{Block, Cid};
 use cidlake_catalog::Part;
 
+use super::partition::Partitioning;
 use crate::error::QueryError;
 
 /// Parts in one folder on average: a power of two.
@@ -43,6 +48,64 @@ pub fn content_root(parts: &[Part]) -> Result<Content, QueryError> {
     grown_root(&Folders::default(), parts)
 }
 
+/// Returns parts in the order of the folders that they are in; those of one folder keep theirs.
+#[must_use]
+pub fn in_folder_order(mut parts: Vec<Part>, partitioning: &Partitioning) -> Vec<Part> {
+    if partitioning.is_partitioned() {
+        parts.sort_by_cached_key(|part| partitioning.folder_names(&part.partition));
+    }
+    parts
+}
+
+/// Returns the content of a partitioned table of `parts`, in the order of their folders.
+///
+/// # Errors
+/// As [`content_root`].
+pub fn partitioned_root(
+    parts: &[Part],
+    partitioning: &Partitioning,
+) -> Result<Content, QueryError> {
+    if !partitioning.is_partitioned() {
+        return content_root(parts);
+    }
+    if parts.is_empty() {
+        return Err(QueryError::internal("a table has no parts"));
+    }
+    let placed: Vec<Placed> = parts
+        .iter()
+        .map(|part| (partitioning.folder_names(&part.partition), entry(part)))
+        .collect();
+    let mut nodes = Vec::new();
+    let top = hung(&placed, 0, &mut nodes)?;
+    let bytes = parts.iter().map(|part| part.bytes).sum();
+    Ok(Content { root: top.cid, bytes, tsize: top.tsize, nodes })
+}
+
+/// The names of the folders that a part is in, and the part.
+type Placed = (Vec<String>, Entry);
+
+/// Hangs parts that are in the same `depth` folders under one, which has no name yet.
+fn hung(parts: &[Placed], depth: usize, nodes: &mut Vec<Block>) -> Result<Entry, QueryError> {
+    let name_of = |part: &Placed| part.0.get(depth).cloned();
+    let mut entries = Vec::new();
+    for run in parts.chunk_by(|a, b| name_of(a) == name_of(b)) {
+        match run.first().and_then(name_of) {
+            Some(name) => entries.push(Entry { name, ..hung(run, depth + 1, nodes)? }),
+            None => {
+                let files: Vec<Entry> = run.iter().map(|(_, file)| file.clone()).collect();
+                return folder_of_runs(Vec::new(), &files, nodes);
+            }
+        }
+    }
+    let folder = directory(entries)?;
+    nodes.extend(folder.nodes);
+    Ok(Entry { name: String::new(), cid: folder.root, tsize: folder.tsize })
+}
+
+fn entry(part: &Part) -> Entry {
+    Entry { name: String::new(), cid: part.cid, tsize: part.tsize }
+}
+
 /// The content of a table that grows, as far as growing needs to know it.
 #[derive(Debug, Clone, Default)]
 pub struct Folders {
@@ -62,32 +125,34 @@ pub struct Folders {
 pub fn grown_root(before: &Folders, new: &[Part]) -> Result<Content, QueryError> {
     let bytes = before.bytes + new.iter().map(|part| part.bytes).sum::<u64>();
     let mut parts = before.open.clone();
-    parts.extend(new.iter().map(|part| Entry {
-        name: String::new(),
-        cid: part.cid,
-        tsize: part.tsize,
-    }));
-    if let ([], [only]) = (before.closed.as_slice(), parts.as_slice()) {
-        let (root, tsize) = (only.cid, only.tsize);
-        return Ok(Content { root, bytes, tsize, nodes: Vec::new() });
-    }
-    let mut folders = before.closed.clone();
+    parts.extend(new.iter().map(entry));
     let mut nodes = Vec::new();
-    for run in runs(&parts) {
+    let top = match (before.closed.as_slice(), parts.as_slice()) {
+        ([], []) => return Err(QueryError::internal("a table has no parts")),
+        ([], [only]) => only.clone(),
+        _ => folder_of_runs(before.closed.clone(), &parts, &mut nodes)?,
+    };
+    Ok(Content { root: top.cid, bytes, tsize: top.tsize, nodes })
+}
+
+/// Hangs the runs of `parts`, behind folders of runs before them, under one folder.
+fn folder_of_runs(
+    mut folders: Vec<Entry>,
+    parts: &[Entry],
+    nodes: &mut Vec<Block>,
+) -> Result<Entry, QueryError> {
+    for run in runs(parts) {
         let folder = folder_of_parts(run)?;
         nodes.extend(folder.nodes);
         let name = format!("{:06}", folders.len());
         folders.push(Entry { name, cid: folder.root, tsize: folder.tsize });
     }
-    match folders.as_slice() {
-        [] => Err(QueryError::internal("a table has no parts")),
-        [only] => Ok(Content { root: only.cid, bytes, tsize: only.tsize, nodes }),
-        _ => {
-            let top = directory(folders)?;
-            nodes.extend(top.nodes);
-            Ok(Content { root: top.root, bytes, tsize: top.tsize, nodes })
-        }
+    if let [only] = folders.as_slice() {
+        return Ok(only.clone());
     }
+    let top = directory(folders)?;
+    nodes.extend(top.nodes);
+    Ok(Entry { name: String::new(), cid: top.root, tsize: top.tsize })
 }
 
 /// Cuts parts into runs by their CIDs.

@@ -25,6 +25,7 @@ mod leaf_map;
 mod leaves;
 mod logical_hash;
 mod part;
+mod partition;
 mod restore;
 mod row_groups;
 mod row_hash;
@@ -39,10 +40,13 @@ mod tests;
 
 pub use alter::{Alteration, ColumnSource, alter_part};
 pub use canonical::{canonical_schema, restore};
-pub use content::{Content, Folders, PARTS_PER_FOLDER, content_root, grown_root};
+pub use content::{
+    Content, Folders, PARTS_PER_FOLDER, content_root, grown_root, in_folder_order, partitioned_root,
+};
 pub use leaf_map::{LeafInfo, LeafKind};
 pub use logical_hash::RowsHash;
 pub use part::{EncodedPart, encode_part};
+pub use partition::{Grouping, PartitionValues, Partitioning, encode_partitioned};
 pub use row_groups::{CutRule, ROW_GROUP_BYTES, ROW_GROUP_BYTES_MAX, RowGroup, RowGroups};
 pub use schema::{schema_from_bytes, schema_to_bytes};
 pub use single_file::SingleFile;
@@ -51,6 +55,7 @@ pub use widen::widens;
 pub(crate) use convert::{CHECKED, canonical_array, canonical_batches};
 pub(crate) use leaf_map::leaf_map;
 pub(crate) use row_hash::row_hashes;
+pub(crate) use schema::column_index;
 pub(crate) use single_file::{LaidPart, single_file};
 pub(crate) use size::logical_bytes;
 

@@ -19,7 +19,9 @@ use super::canonical::canonical_schema;
 use super::convert::canonical_batches;
 use super::cut_hash::{CutHash, Hashes};
 use super::logical_hash::RowsHash;
+use super::partition::{Partition, Partitioning};
 use super::row_hash::row_hashes;
+use super::schema::column_index;
 use super::size::{RowSizes, row_sizes};
 use crate::error::{QueryError, arrow_message};
 
@@ -42,6 +44,8 @@ pub struct CutRule {
     /// none ends for its values: the ends of a version before this one, where a column that
     /// decided them is gone.
     pub ends: Vec<u64>,
+    /// The columns in which all rows of a row group have the same values; they decide nothing else.
+    pub partition_columns: Vec<String>,
 }
 
 /// A row group, to be encoded.
@@ -76,6 +80,7 @@ pub struct RowGroups {
     ends: VecDeque<u64>,
     /// The columns that do not cut, whose bytes count only against the largest size.
     other_columns: Vec<usize>,
+    partition: Partition,
     pending: Vec<RecordBatch>,
     pending_hash: RowsHash,
     pending_bytes: u64,
@@ -116,20 +121,8 @@ impl RowGroups {
         limits: Limits,
     ) -> Result<Self, QueryError> {
         let canonical = canonical_schema(user_schema)?;
-        let cut_columns = if rule.columns.is_empty() {
-            (0..canonical.fields().len()).collect()
-        } else {
-            let index = |name: &String| {
-                canonical.column_with_name(name).map(|(index, _)| index).ok_or_else(|| {
-                    QueryError::UnknownColumn { name: name.clone(), near: Vec::new() }
-                })
-            };
-            let mut indices: Vec<usize> =
-                rule.columns.iter().map(index).collect::<Result<_, _>>()?;
-            // In the order of the table, whatever order they are named in.
-            indices.sort_unstable();
-            indices
-        };
+        let partitioning = Partitioning::new(user_schema, &rule.partition_columns)?;
+        let cut_columns = cut_columns(&canonical, &rule, &partitioning)?;
         let cuts: HashSet<usize> = cut_columns.iter().copied().collect();
         let other_columns =
             (0..canonical.fields().len()).filter(|index| !cuts.contains(index)).collect();
@@ -141,6 +134,7 @@ impl RowGroups {
             cut_columns,
             other_columns,
             ends: rule.ends.into(),
+            partition: Partition::new(&partitioning)?,
             pending: Vec::new(),
             pending_hash: RowsHash::EMPTY,
             pending_bytes: 0,
@@ -232,8 +226,23 @@ impl RowGroups {
         Ok(())
     }
 
-    /// Adds canonical rows to the row group at hand, completing it wherever it ends.
+    /// Adds canonical rows to the row group at hand, completing it where another partition begins.
     fn cut(&mut self, rows: &RecordBatch, groups: &mut Vec<RowGroup>) -> Result<(), QueryError> {
+        for (run, begins) in self.partition.runs(rows)? {
+            if begins && !self.pending.is_empty() {
+                groups.push(self.complete()?);
+            }
+            self.cut_run(&rows.slice(run.start, run.len()), groups)?;
+        }
+        Ok(())
+    }
+
+    /// Adds rows of the partition at hand to the row group at hand, completing it wherever it ends.
+    fn cut_run(
+        &mut self,
+        rows: &RecordBatch,
+        groups: &mut Vec<RowGroup>,
+    ) -> Result<(), QueryError> {
         let rated = Rated {
             sizes: row_sizes(rows, &self.cut_columns),
             others: row_sizes(rows, &self.other_columns),
@@ -289,4 +298,21 @@ impl RowGroups {
         self.groups_out += 1;
         Ok(RowGroup { rows, hash: std::mem::replace(&mut self.pending_hash, RowsHash::EMPTY) })
     }
+}
+
+/// Returns the columns whose values decide where row groups end, in the order of the table, whatever
+/// order they are named in. Partition columns have one value in all of a row group.
+fn cut_columns(
+    canonical: &SchemaRef,
+    rule: &CutRule,
+    partitioning: &Partitioning,
+) -> Result<Vec<usize>, QueryError> {
+    let indices = rule.columns.iter().map(|name| column_index(canonical, name));
+    let mut indices = indices.collect::<Result<Vec<usize>, QueryError>>()?;
+    indices.retain(|index| partitioning.place_in_files(*index).is_some());
+    if indices.is_empty() {
+        return Ok(partitioning.in_files().to_vec());
+    }
+    indices.sort_unstable();
+    Ok(indices)
 }

@@ -15,6 +15,7 @@ use arrow::ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteOptions};
 use bytes::Bytes;
 
 use crate::error::{QueryError, arrow_message};
+use crate::resolve::near;
 
 /// What precedes every message of the current IPC format.
 const CONTINUATION: [u8; 4] = [0xff; 4];
@@ -22,6 +23,17 @@ const CONTINUATION: [u8; 4] = [0xff; 4];
 const ALIGNMENT: usize = 8;
 /// Longer ones are not read: thousands of columns with metadata stay far below it.
 const SCHEMA_BYTES_MAX: usize = 64 << 20;
+
+/// Returns where the column of a name stands.
+///
+/// # Errors
+/// `UnknownColumn`, with the names that are like it.
+pub(crate) fn column_index(schema: &Schema, name: &str) -> Result<usize, QueryError> {
+    schema.column_with_name(name).map(|(index, _)| index).ok_or_else(|| {
+        let names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
+        QueryError::UnknownColumn { name: name.to_owned(), near: near(name, &names) }
+    })
+}
 
 /// Returns `schema` as an encapsulated Arrow IPC message.
 pub fn schema_to_bytes(schema: &Schema) -> Bytes {

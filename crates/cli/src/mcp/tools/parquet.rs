@@ -44,6 +44,13 @@ pub(super) fn store_spec() -> Spec {
                 ("name", text("The dataset: table or namespace.table, of a-z, 0-9, _ and -")),
                 ("metadata", schema::any_object("Free words about the dataset")),
                 ("append", flag("Whether to put the rows behind those the dataset has")),
+                (
+                    "partition_cols",
+                    schema::texts(
+                        "Columns whose values become folders (day=2026-01-31/…); without them \
+                         those that the dataset has",
+                    ),
+                ),
             ],
             &["data", "format"],
         ),
@@ -89,10 +96,10 @@ pub(super) async fn store(context: &Context, mut arguments: Arguments) -> Result
             Some(true) => StoreMode::Append,
             _ => StoreMode::Overwrite,
         },
-        key: None,
+        partition_by: arguments.texts("partition_cols")?,
         metadata: words(arguments.object("metadata")?.unwrap_or_default()),
         input_format: Some(format),
-        message: None,
+        ..StoreRequest::default()
     };
     let stored = context.lake.store(request, no_progress()).await?;
     let shown = context.lake.show(&stored.commit.to_string()).await?;
@@ -271,11 +278,7 @@ pub(super) fn list_spec() -> Spec {
 pub(super) async fn list(context: &Context, mut arguments: Arguments) -> Result<Value, Error> {
     let window = ListWindow::take(&mut arguments)?;
     let all = context.lake.datasets().await?;
-    let mut entries = Vec::new();
-    for info in window.of(&all) {
-        let shown = context.lake.show(&info.commit.to_string()).await?;
-        entries.push(wire::dataset(info, wire::is_partitioned(&shown)));
-    }
+    let entries = window.of(&all).iter().map(wire::dataset).collect();
     Ok(window.answer("datasets", entries, all.len()))
 }
 

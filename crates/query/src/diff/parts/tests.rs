@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use cidlake_block::{Block, BlocksError, Codec, MemBlocks, PutReport, cid_of};
+use cidlake_block::{Block, BlocksError, Cid, Codec, MemBlocks, PutReport, cid_of};
 use cidlake_catalog::part_tree;
 
 use super::*;
@@ -54,7 +54,7 @@ fn listed(blocks: &Counted, numbers: &[u64]) -> Parts {
 /// The numbers of parts in each run, by the row that each begins with.
 fn runs(blocks: &Counted, a: &Parts, b: &Parts) -> Vec<[Vec<(Cid, u64)>; 2]> {
     let told = |parts: &[Placed]| parts.iter().map(|one| (one.part.cid, one.start)).collect();
-    let runs = now(differing(a, b, blocks)).unwrap();
+    let runs = now(differing(a, b, true, blocks)).unwrap();
     runs.iter().map(|run| [told(&run.a), told(&run.b)]).collect()
 }
 

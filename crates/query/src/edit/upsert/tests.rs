@@ -84,6 +84,20 @@ fn a_part_in_which_nothing_changes_is_not_made() {
 }
 
 #[test]
+fn a_row_of_another_partition_leaves_its_part() {
+    let part = batch(&[(1, "a", 0.0), (2, "a", 0.0), (3, "a", 0.0)]);
+    let rows = keyed(&[batch(&[(3, "a", 9.0), (2, "b", 0.0), (1, "b", 0.0)])]);
+    let rule = CutRule { partition_columns: vec!["text".to_owned()], ..CutRule::default() };
+    let all = rows.matches(part.project(&[0]).unwrap()).unwrap();
+    let merged = rows.merged(&part, &all, &rule).unwrap();
+    assert_eq!((merged.updated, merged.moved.as_slice()), (3, &[2, 1][..]));
+    assert_eq!(merged.groups[0].rows, batch(&[(3, "a", 9.0)]));
+    // Where all go nothing is left of the part.
+    let merged = rows.merged(&part.slice(0, 2), &all[..2], &rule).unwrap();
+    assert_eq!((merged.updated, merged.moved.len(), merged.groups.len()), (2, 2, 0));
+}
+
+#[test]
 fn keys_that_come_twice_are_refused() {
     let mut rows = keyed(&[batch(&[(1, "a", 0.0), (2, "b", 0.0)])]);
     let error = rows.push(&batch(&[(3, "c", 0.0), (2, "d", 0.0)])).unwrap_err();

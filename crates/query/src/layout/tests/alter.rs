@@ -26,7 +26,7 @@ fn one_part(batch: &RecordBatch) -> EncodedPart {
 fn check(before: &RecordBatch, fields: Vec<Field>, sources: Vec<ColumnSource>) -> EncodedPart {
     let after = altered(before, fields, &sources);
     let part = one_part(before);
-    let alteration = Alteration::new(&before.schema(), &after.schema(), sources).unwrap();
+    let alteration = Alteration::new(&before.schema(), &after.schema(), sources, &[]).unwrap();
     let made = alter_part(&part.part, &file_of(&part), &alteration).unwrap();
     let expected = one_part(&after);
     assert_eq!(made.part, expected.part);
@@ -126,7 +126,7 @@ fn parts_without_rows_are_altered() {
     sources.push(source);
     let after = altered(&batch, fields, &sources);
     let part = encode_part(&RowGroup { rows: batch.clone(), hash: RowsHash::EMPTY }, 1).unwrap();
-    let alteration = Alteration::new(&batch.schema(), &after.schema(), sources).unwrap();
+    let alteration = Alteration::new(&batch.schema(), &after.schema(), sources, &[]).unwrap();
     let made = alter_part(&part.part, &file_of(&part), &alteration).unwrap();
     let expected = encode_part(&RowGroup { rows: after, hash: RowsHash::EMPTY }, 1).unwrap();
     assert_eq!(made.part, expected.part);
@@ -195,7 +195,7 @@ fn a_narrower_type_is_refused() {
     let fields: Vec<Field> =
         fields.into_iter().map(|field| field.with_data_type(DataType::Int32)).collect();
     let schema = Arc::new(Schema::new(fields));
-    let refused = Alteration::new(&batch.schema(), &schema, vec![ColumnSource::Widened(0)]);
+    let refused = Alteration::new(&batch.schema(), &schema, vec![ColumnSource::Widened(0)], &[]);
     assert_eq!(refused.unwrap_err().kind(), QueryErrorKind::Unsupported);
 }
 

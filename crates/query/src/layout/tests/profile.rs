@@ -112,7 +112,7 @@ fn cut_columns_decide_and_others_do_not() {
     let old = table(0..20_000);
     let lengths = |batch: &RecordBatch, columns: &[&str]| -> Vec<usize> {
         let columns = columns.iter().map(ToString::to_string).collect();
-        let rule = CutRule { columns, ends: Vec::new() };
+        let rule = CutRule { columns, ..CutRule::default() };
         cut(batch, rule, 40_000).iter().map(|group| group.rows.num_rows()).collect()
     };
     let wider = {
@@ -131,11 +131,11 @@ fn cut_columns_decide_and_others_do_not() {
     let old_columns = ["id", "noise", "word", "text", "float"];
     assert_eq!(lengths(&wider, &old_columns), lengths(&old, &[]), "a column more moves nothing");
     assert_eq!(inherited, lengths(&wider, &["id", "noise"]), "the table's order counts");
-    let missing = CutRule { columns: vec!["nosuch".into()], ends: Vec::new() };
+    let missing = CutRule { columns: vec!["nosuch".into()], ..CutRule::default() };
     let error = RowGroups::new(&old.schema(), missing).unwrap_err();
     assert_eq!(error.kind(), QueryErrorKind::UnknownColumn);
 
-    let given = CutRule { columns: Vec::new(), ends: vec![7, 5_000] };
+    let given = CutRule { ends: vec![7, 5_000], ..CutRule::default() };
     let lengths: Vec<usize> =
         cut(&old, given.clone(), 400_000).iter().map(|group| group.rows.num_rows()).collect();
     assert_eq!(lengths[..2], [7, 4_993]);
