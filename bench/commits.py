@@ -16,14 +16,13 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 import pyarrow as pa
 
+from open_lake import OpenLake, environment
 from rivals import ducklake_extension, two_processors
 
 BEFORE = 100
@@ -38,41 +37,13 @@ def rows_of(version):
 
 def ours(binary, folder, mode):
     """Opens the lake in a server; returns a function that commits, and one that ends it."""
-    environment = {**os.environ, "CIDLAKE_KEY_FILE": str(folder / "key")}
-    server = subprocess.Popen(
-        [str(binary), "--lake", str(folder / "lake"), "mcp", "--allow-write"],
-        env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    numbers = iter(range(1 << 30))
-
-    def call(method, params):
-        number = next(numbers)
-        request = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
-        server.stdin.write(json.dumps(request).encode() + b"\n")
-        server.stdin.flush()
-        while True:
-            answer = json.loads(server.stdout.readline())
-            if answer.get("id") == number:
-                return answer["result"]
-
-    call("initialize", {"protocolVersion": "2025-06-18", "capabilities": {},
-                        "clientInfo": {"name": "bench", "version": "0"}})
-    server.stdin.write(b'{"jsonrpc":"2.0","method":"notifications/initialized"}\n')
+    lake = OpenLake(binary, folder / "lake", environment(folder))
 
     def commit(version):
-        arguments = {"data": json.dumps(rows_of(version)), "format": "json", "name": "t",
-                     "append": mode == "append" and version > 0}
-        started = time.perf_counter()
-        result = call("tools/call", {"name": "parquet_store_dataframe", "arguments": arguments})
-        seconds = time.perf_counter() - started
-        if result.get("isError"):
-            sys.exit(f"cidlake: {result}")
-        return seconds
+        append = mode == "append" and version > 0
+        return lake.store(json.dumps(rows_of(version)), "json", "t", append).seconds
 
-    def end():
-        server.stdin.close()
-        server.wait()
-
-    return commit, end
+    return commit, lake.close
 
 
 def timed(folder, write):
