@@ -1,7 +1,8 @@
 //! Checkpoints in the log's folder: which there are, where to go on from one, and a new one.
 //!
 //! A checkpoint is an optimisation and never the only place of anything. One that is damaged or
-//! does not fit the log is passed over, for an older one or for the whole log.
+//! does not fit the log is passed over, for an older one or for the whole log. But it is written
+//! when the records that it covers are durable, so a log that ends before it is damaged.
 
 use std::sync::Arc;
 
@@ -73,6 +74,12 @@ fn read(folder: &LogFolder, name: CheckpointName) -> Option<Checkpoint> {
     let len = usize::try_from(file.size().ok()?).ok()?;
     let bytes = read_vec(file.as_ref(), 0, len).ok()?;
     Checkpoint::parse(&bytes.into()).filter(|checkpoint| checkpoint.name() == name)
+}
+
+/// Returns the newest sound checkpoint of a record after `last`. What it covers was durable.
+pub(super) fn newest_after(folder: &LogFolder, last: u64) -> Option<Checkpoint> {
+    let names = names(folder).checkpoints.into_iter().rev();
+    names.take_while(|name| name.0 > last).find_map(|name| read(folder, name))
 }
 
 /// Returns the names of checkpoints that are damaged.

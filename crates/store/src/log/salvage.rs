@@ -2,7 +2,7 @@
 //!
 //! A record carries its number, the epoch of its segment and a checksum over both, so it can be
 //! told behind damage without those before it. What has no whole record is lost, unless it is the
-//! torn end of the log, which nobody was promised.
+//! torn end of the log, which nobody was promised. What a checkpoint covers was promised.
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use super::listing::list;
 use super::reader::Tail;
 use super::record::{Body, Extent, Found, HEADER_BYTES as RECORD_BYTES_MIN, RawRecord, Undecoded};
+use super::resume::newest_after;
 use super::segment::{HEADER_BYTES, SegmentHeader, SegmentName};
 use super::{LogFolder, LogLock, Lsn, Retirement, corrupt};
 use crate::disk::{OpenMode, Window, read_vec};
@@ -60,6 +61,8 @@ pub(crate) struct Salvage {
     pub(super) before: u64,
     /// Its chain value.
     pub(super) carried: u32,
+    /// Records up to this one were durable: a checkpoint covers them.
+    proven: u64,
     /// The number of the last record of the new segment.
     pub(super) end: u64,
     /// The whole records of the new segment, in order.
@@ -96,7 +99,8 @@ pub(crate) fn salvage(folder: &LogFolder, _held: &LogLock) -> Result<Option<Salv
         Err(error) => return Err(error),
     };
     let live = list(folder)?.live;
-    let mut salvage = Salvage::default();
+    let proven = newest_after(folder, 0).map_or(0, |checkpoint| checkpoint.last());
+    let mut salvage = Salvage { proven, ..Salvage::default() };
     let mut retirements = Vec::new();
     for (at, name) in live.iter().enumerate() {
         let scan = scan(folder, *name)?;
@@ -114,9 +118,11 @@ pub(crate) fn salvage(folder: &LogFolder, _held: &LogLock) -> Result<Option<Salv
             salvage.take(folder, scan, next)?;
         }
     }
-    if salvage.replaced.is_empty() {
+    // Without any segment there is nothing to replace, and yet everything may be lost.
+    if salvage.replaced.is_empty() && salvage.before >= proven {
         return Err(damage);
     }
+    salvage.reach_proven(folder)?;
     salvage.drop_torn(live.last());
     let kept = retirements.into_iter().filter(|retirement| retirement.lsn <= salvage.end);
     salvage.retired = kept.map(|retirement| retirement.pack).collect();
@@ -136,7 +142,10 @@ impl Salvage {
             }
             (last, chain, more) = (spot.lsn, spot.chain, spot.more);
         }
-        let ends = next.is_none_or(|next| next == last + 1 && !more && !scan.is_torn);
+        let ends = match next {
+            Some(next) => next == last + 1 && !more && !scan.is_torn,
+            None => last >= self.proven,
+        };
         let begins = scan.carried == Some(self.carried) && scan.name.first_lsn == self.before + 1;
         begins && ends && !scan.is_broken
     }
@@ -159,7 +168,7 @@ impl Salvage {
         let Scan { name, carried, spots, is_broken, is_torn, .. } = scan;
         self.replaced.push(name);
         let end = spots.last().map_or(name.first_lsn, |spot| spot.lsn.saturating_add(1));
-        let is_short = next.is_some_and(|next| next > end);
+        let is_short = next.unwrap_or(self.proven.saturating_add(1)) > end;
         if carried.is_none() || is_broken || is_torn || is_short {
             self.damaged.push(name);
         }
@@ -180,10 +189,23 @@ impl Salvage {
         Ok(())
     }
 
+    /// Counts what a checkpoint covers as part of the log, whether anything is left of it or not.
+    fn reach_proven(&mut self, folder: &LogFolder) -> Result<(), StoreError> {
+        let Self { proven, end, .. } = *self;
+        if proven.saturating_sub(end) > GAP_MAX {
+            let detail = format!("the checkpoint of record {proven} is too far ahead of {end}");
+            return Err(corrupt(&folder.path, 0, detail));
+        }
+        self.end = end.max(proven);
+        Ok(())
+    }
+
     /// Drops what may be there of a write that was torn, and a commit that is not whole, at the
-    /// end of the log. `last` is its last segment: those before it were written in full.
+    /// end of the log. `last` is its last segment: those before it were written in full, and so was
+    /// what a checkpoint covers.
     fn drop_torn(&mut self, last: Option<&SegmentName>) {
         let begin = last.map_or(0, |name| name.first_lsn).max(self.before + 1);
+        let begin = begin.max(self.proven.saturating_add(1));
         let from = self.spots.partition_point(|spot| spot.lsn < begin);
         let mut expected = begin;
         for at in from..self.spots.len() {
