@@ -98,6 +98,10 @@ pub(crate) fn damaged(folder: &LogFolder) -> Vec<String> {
 /// in one that took its place. None where the log does not have that record.
 fn locate(folder: &LogFolder, at: &Position) -> Result<Option<Position>, StoreError> {
     let live = list_settled(folder)?.live;
+    let next = live.iter().find(|segment| segment.first_lsn == at.last + 1);
+    if let Some(begin) = next.map(|name| begins_behind(folder, *name, at)).transpose()?.flatten() {
+        return Ok(Some(begin));
+    }
     let Some(name) = live.into_iter().rfind(|segment| segment.first_lsn <= at.last) else {
         return Ok(None);
     };
@@ -112,6 +116,18 @@ fn locate(folder: &LogFolder, at: &Position) -> Result<Option<Position>, StoreEr
         }
     }
     Ok(Some(walk.position).filter(|found| found.digest == at.digest))
+}
+
+/// Returns the place before the first record of segment `name` where that goes on from the record
+/// at which `at` stands: it carries that one's chain value.
+fn begins_behind(
+    folder: &LogFolder,
+    name: SegmentName,
+    at: &Position,
+) -> Result<Option<Position>, StoreError> {
+    let (_, header) = open_segment(folder, name)?;
+    let begin = Position { digest: at.digest, ..Position::begin(name, header) };
+    Ok((header.carried == at.chain).then_some(begin))
 }
 
 /// Returns whether the record before `at` is where it was.

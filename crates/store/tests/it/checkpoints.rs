@@ -197,6 +197,56 @@ fn a_checkpoint_fits_the_copy_of_its_segment() {
     assert_eq!(open(&disk, 4).base().unwrap().lsn, Lsn(2));
 }
 
+/// A lake whose writer ended when it had begun a segment, before it wrote a record to it.
+fn lake_with_empty_segment() -> (MemDisk, Vec<Payload>) {
+    for at in 0..100 {
+        let disk = MemDisk::new();
+        let (faults, failing) = faulty(&disk, options(2));
+        let before: Vec<Payload> = (0..9).map(delta).collect();
+        for payload in &before {
+            commit(&failing, vec![payload.clone()]);
+        }
+        let segments = named(&disk, ".wal").len();
+        while named(&disk, ".wal").len() == segments {
+            faults.clear();
+            faults.fail_from(faults.operations() + at);
+            if failing.commit(&hold(&failing), vec![delta(100)], Expect::Any).is_err() {
+                break;
+            }
+        }
+        let last = disk.content(named(&disk, ".wal").last().unwrap()).unwrap();
+        if last[64..].iter().all(|byte| *byte == 0) {
+            return (disk, before);
+        }
+    }
+    panic!("no writer ended there")
+}
+
+#[test]
+fn a_checkpoint_at_the_beginning_of_a_segment_is_found_there() {
+    let (disk, before) = lake_with_empty_segment();
+    checkpoint(&open(&disk, 3)).unwrap();
+    let store = open(&disk, 4);
+    let base = store.base().unwrap();
+    let written = payloads(&store);
+    assert!(written.starts_with(&before));
+    commit(&store, vec![delta(101)]);
+    // The segments before it are needed for their records alone, the one with its record too.
+    let segments = named(&disk, ".wal");
+    segments[..segments.len() - 1].iter().for_each(|path| disk.remove(path).unwrap());
+    let store = open(&disk, 5);
+    assert_eq!(store.base(), Some(base.clone()));
+    let after = store.records_after(base.lsn).unwrap();
+    assert_eq!(after.into_iter().map(|r| r.payload).collect::<Vec<_>>(), [delta(101)]);
+    // A copy takes the place of that segment.
+    let (faults, failing) = faulty(&disk, options(6));
+    faults.fail_sync_at(faults.syncs());
+    assert!(failing.commit(&hold(&failing), vec![delta(102)], Expect::Any).is_err());
+    commit(&open(&disk, 7), vec![delta(103)]);
+    assert_ne!(named(&disk, ".wal").last(), segments.last());
+    assert_eq!(open(&disk, 8).base(), Some(base));
+}
+
 #[test]
 fn a_checkpoint_of_records_that_may_be_lost_makes_them_durable_first() {
     let disk = MemDisk::new();
