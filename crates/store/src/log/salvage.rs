@@ -7,6 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
+use super::checkpoint::Checkpoint;
 use super::listing::list;
 use super::reader::Tail;
 use super::record::{Body, Extent, Found, HEADER_BYTES as RECORD_BYTES_MIN, RawRecord, Undecoded};
@@ -52,6 +53,7 @@ pub(super) struct Spot {
     more: bool,
     prev: u32,
     chain: u32,
+    digest: u32,
 }
 
 /// What is to be done about a damaged log: one segment from the first damaged place on.
@@ -75,6 +77,11 @@ pub(crate) struct Salvage {
     pub(crate) extents: HashMap<PackId, Extent>,
     /// The packs that whole records retired.
     pub(crate) retired: HashSet<PackId>,
+    /// The last record, of those that are whole or that a checkpoint covers, which said that a pack
+    /// counts.
+    pub(crate) counted_at: HashMap<PackId, u64>,
+    /// The packs that lost records retired, as a checkpoint has it.
+    pub(crate) retired_unread: Vec<PackId>,
 }
 
 /// What one segment holds.
@@ -83,7 +90,8 @@ struct Scan {
     /// The chain value in its header; none where that is damaged.
     carried: Option<u32>,
     spots: Vec<Spot>,
-    extents: Vec<Extent>,
+    /// What records announced, and their numbers.
+    extents: Vec<(u64, Extent)>,
     retirements: Vec<Retirement>,
     /// Whether something stands between the records that is none.
     is_broken: bool,
@@ -99,17 +107,15 @@ pub(crate) fn salvage(folder: &LogFolder, _held: &LogLock) -> Result<Option<Salv
         Err(error) => return Err(error),
     };
     let live = list(folder)?.live;
-    let proven = newest_after(folder, 0).map_or(0, |checkpoint| checkpoint.last());
+    let checkpoint = newest_after(folder, 0);
+    let proven = checkpoint.as_ref().map_or(0, Checkpoint::last);
+    let mut fits = false;
     let mut salvage = Salvage { proven, ..Salvage::default() };
     let mut retirements = Vec::new();
     for (at, name) in live.iter().enumerate() {
         let scan = scan(folder, *name)?;
-        for extent in &scan.extents {
-            let known = salvage.extents.entry(extent.pack).or_insert(*extent);
-            if known.len <= extent.len {
-                *known = *extent;
-            }
-        }
+        scan.extents.iter().for_each(|(lsn, extent)| salvage.announce(*lsn, extent));
+        fits |= checkpoint.as_ref().is_some_and(|checkpoint| scan.leads_to(checkpoint));
         retirements.extend_from_slice(&scan.retirements);
         let next = live.get(at + 1).map(|next| next.first_lsn);
         if salvage.replaced.is_empty() && salvage.goes_on_in(&scan, next) {
@@ -126,12 +132,49 @@ pub(crate) fn salvage(folder: &LogFolder, _held: &LogLock) -> Result<Option<Salv
     salvage.drop_torn(live.last());
     let kept = retirements.into_iter().filter(|retirement| retirement.lsn <= salvage.end);
     salvage.retired = kept.map(|retirement| retirement.pack).collect();
+    if let Some(checkpoint) = checkpoint.filter(|_| fits) {
+        salvage.believe(&checkpoint);
+    }
     let Salvage { extents, retired, .. } = &mut salvage;
     extents.retain(|pack, _| !retired.contains(pack));
     Ok(Some(salvage))
 }
 
+impl Scan {
+    /// Returns whether this segment has the record with which `checkpoint` ends, or that before it
+    /// where the other one stood: a checkpoint of another history says nothing about packs.
+    fn leads_to(&self, checkpoint: &Checkpoint) -> bool {
+        let at = &checkpoint.position;
+        let is_segment = at.segment == Some(self.name);
+        self.spots.iter().any(|spot| {
+            let is_last = (spot.lsn, spot.digest) == (at.last, at.digest);
+            is_last || (is_segment && (spot.lsn + 1, spot.end) == (at.last, at.record))
+        })
+    }
+}
+
 impl Salvage {
+    fn announce(&mut self, lsn: u64, extent: &Extent) {
+        let known = self.extents.entry(extent.pack).or_insert(*extent);
+        if known.len <= extent.len {
+            *known = *extent;
+        }
+        let counted_at = self.counted_at.entry(extent.pack).or_insert(lsn);
+        *counted_at = lsn.max(*counted_at);
+    }
+
+    /// Takes from a checkpoint what lost records said of packs.
+    fn believe(&mut self, checkpoint: &Checkpoint) {
+        for extent in &checkpoint.extents {
+            self.announce(checkpoint.last(), extent);
+        }
+        for Retirement { pack, .. } in &checkpoint.retired {
+            if self.retired.insert(*pack) {
+                self.retired_unread.push(*pack);
+            }
+        }
+    }
+
     /// Returns whether a segment follows what came before and is sound up to the next one.
     fn goes_on_in(&self, scan: &Scan, next: Option<u64>) -> bool {
         let (mut last, mut chain) = (self.before, self.carried);
@@ -296,9 +339,9 @@ fn scan(folder: &LogFolder, name: SegmentName) -> Result<Scan, StoreError> {
                 match record.decode() {
                     Ok((body, extents)) => {
                         scan.is_broken |= offset != end;
-                        scan.extents.extend(extents);
+                        let lsn = record.lsn;
+                        scan.extents.extend(extents.into_iter().map(|extent| (lsn, extent)));
                         if let Body::Retire(packs) = body {
-                            let lsn = record.lsn;
                             let retired = packs.into_iter().map(|pack| Retirement { pack, lsn });
                             scan.retirements.extend(retired);
                         }
@@ -344,6 +387,7 @@ impl Spot {
             more: record.more(),
             prev: record.prev,
             chain: record.chain,
+            digest: record.digest(),
         }
     }
 }

@@ -24,4 +24,5 @@ mod packs;
 mod proven;
 mod races;
 mod repair;
+mod repair_packs;
 mod simulation;
