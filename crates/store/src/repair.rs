@@ -122,7 +122,8 @@ impl Work<'_> {
         let retired = self.retired_unread(&mut salvage, report)?;
         if !self.options.dry_run {
             let found = self.unannounced(&salvage, report)?;
-            report.packs_announced = found.len() as u64;
+            let packs: HashSet<PackId> = found.iter().map(|extent| extent.pack).collect();
+            report.packs_announced = packs.len() as u64;
             report.set_aside =
                 log::rebuild(self.log_folder, &mut log_lock, &salvage, &found, &retired)?;
             salvage.extents.extend(found.into_iter().map(|extent| (extent.pack, extent)));
@@ -166,7 +167,8 @@ impl Work<'_> {
         if report.records_lost.is_empty() {
             return Ok(Vec::new());
         }
-        let mut extents = Vec::new();
+        // What a checkpoint says is durable; sections behind it come later, and count more.
+        let mut extents = salvage.announced_unread.clone();
         let packs = fsck::list_packs(self.disk(), self.packs)?.into_iter();
         for id in packs.filter(|id| !salvage.retired.contains(id)) {
             let known = salvage.extents.get(&id);

@@ -80,6 +80,8 @@ pub(crate) struct Salvage {
     /// The last record, of those that are whole or that a checkpoint covers, which said that a pack
     /// counts.
     pub(crate) counted_at: HashMap<PackId, u64>,
+    /// What lost records announced, as a checkpoint has it.
+    pub(crate) announced_unread: Vec<Extent>,
     /// The packs that lost records retired, as a checkpoint has it.
     pub(crate) retired_unread: Vec<PackId>,
 }
@@ -137,6 +139,7 @@ pub(crate) fn salvage(folder: &LogFolder, _held: &LogLock) -> Result<Option<Salv
     }
     let Salvage { extents, retired, .. } = &mut salvage;
     extents.retain(|pack, _| !retired.contains(pack));
+    salvage.announced_unread.retain(|extent| !salvage.retired.contains(&extent.pack));
     Ok(Some(salvage))
 }
 
@@ -166,6 +169,9 @@ impl Salvage {
     /// Takes from a checkpoint what lost records said of packs.
     fn believe(&mut self, checkpoint: &Checkpoint) {
         for extent in &checkpoint.extents {
+            if self.extents.get(&extent.pack).is_none_or(|known| known.len < extent.len) {
+                self.announced_unread.push(*extent);
+            }
             self.announce(checkpoint.last(), extent);
         }
         for Retirement { pack, .. } in &checkpoint.retired {
