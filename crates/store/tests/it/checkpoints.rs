@@ -7,7 +7,7 @@ use bytes::Bytes;
 use cidlake_store::disk::{Disk as _, FaultyDisk, MemDisk};
 use cidlake_store::{Base, Checkpointed, Expect, FsckLevel, Lsn, Payload, Store, StoreError};
 
-use crate::damaged::{is_log_corrupt, lost, repaired};
+use crate::damaged::{is_log_corrupt, lost, repaired, segments};
 use crate::support::{
     Promises, assert_base, assert_here, block, checkpoint, commit, delta, faulty, hold, open,
     options, payloads, root, try_open,
@@ -206,15 +206,16 @@ fn lake_with_empty_segment() -> (MemDisk, Vec<Payload>) {
         for payload in &before {
             commit(&failing, vec![payload.clone()]);
         }
-        let segments = named(&disk, ".wal").len();
-        while named(&disk, ".wal").len() == segments {
+        let full = segments(&disk).len();
+        while segments(&disk).len() == full {
             faults.clear();
+            let held = hold(&failing);
             faults.fail_from(faults.operations() + at);
-            if failing.commit(&hold(&failing), vec![delta(100)], Expect::Any).is_err() {
+            if failing.commit(&held, vec![delta(100)], Expect::Any).is_err() {
                 break;
             }
         }
-        let last = disk.content(named(&disk, ".wal").last().unwrap()).unwrap();
+        let last = disk.content(segments(&disk).last().unwrap()).unwrap();
         if last[64..].iter().all(|byte| *byte == 0) {
             return (disk, before);
         }
@@ -232,8 +233,8 @@ fn a_checkpoint_at_the_beginning_of_a_segment_is_found_there() {
     assert!(written.starts_with(&before));
     commit(&store, vec![delta(101)]);
     // The segments before it are needed for their records alone, the one with its record too.
-    let segments = named(&disk, ".wal");
-    segments[..segments.len() - 1].iter().for_each(|path| disk.remove(path).unwrap());
+    let paths = segments(&disk);
+    paths[..paths.len() - 1].iter().for_each(|path| disk.remove(path).unwrap());
     let store = open(&disk, 5);
     assert_eq!(store.base(), Some(base.clone()));
     let after = store.records_after(base.lsn).unwrap();
@@ -243,7 +244,7 @@ fn a_checkpoint_at_the_beginning_of_a_segment_is_found_there() {
     faults.fail_sync_at(faults.syncs());
     assert!(failing.commit(&hold(&failing), vec![delta(102)], Expect::Any).is_err());
     commit(&open(&disk, 7), vec![delta(103)]);
-    assert_ne!(named(&disk, ".wal").last(), segments.last());
+    assert_ne!(segments(&disk).last(), paths.last());
     assert_eq!(open(&disk, 8).base(), Some(base));
 }
 
