@@ -10,10 +10,10 @@ use std::io::{BufReader, BufWriter, Read, Write as _};
 use std::path::{Path, PathBuf};
 
 use cidlake_block::{Block, Cid, Codec, car, codec};
-use cidlake_catalog::Commit;
+use cidlake_catalog::{Commit, Entry};
 use cidlake_store::Hold;
 
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::history::{Target, parse_name};
 use crate::lake::{Draft, Inner, Lake};
 use crate::progress::{Progress, ProgressEvent, Unit};
@@ -74,11 +74,13 @@ impl Lake {
     }
 
     /// Takes in a CAR file (version 1 or 2). Every block is verified, and the roots must be
-    /// complete but for the history of a commit; only then are they pinned, and named `name`.
+    /// complete but for the history of a commit; only then are they pinned, and named `name`. A
+    /// dataset that has the name already gets a new version if that grew from what it has.
     ///
     /// # Errors
     /// `Corrupt` when a block does not match its CID; `Invalid` for what is no CAR or lacks
-    /// blocks, and for a name where no table is among the roots.
+    /// blocks, and for a name where no table is among the roots; `Conflict` where the name means
+    /// something that the table did not grow from.
     pub async fn import(
         &self,
         source: PathBuf,
@@ -229,11 +231,10 @@ impl Inner {
                     draft.pins.push((*root, None));
                 }
             }
-            if let (Some(name), Some(table)) = (&name, tables.first()) {
-                let known = view.catalog.get(name).is_some_and(|entry| entry.commit == *table);
-                if !known {
-                    draft.changes.push(view.catalog.set(name, *table));
-                }
+            if let (Some(name), Some(table)) = (&name, tables.first())
+                && self.is_news(view.catalog.get(name), table)?
+            {
+                draft.changes.push(view.catalog.set(name, *table));
             }
             let nothing = draft.pins.is_empty() && draft.changes.is_empty();
             Ok(((), (!nothing).then_some(draft)))
@@ -241,6 +242,26 @@ impl Inner {
         imported.new_bytes += written;
         imported.names = name.into_iter().map(|name| name.to_string()).collect();
         Ok(imported)
+    }
+
+    /// Returns whether an imported `table` is to become the newest version of the dataset `entry`, if
+    /// there is one. Refuses where it did not grow from what that has now.
+    fn is_news(&self, entry: Option<Entry>, table: &Cid) -> Result<bool, Error> {
+        let Some(entry) = entry else { return Ok(true) };
+        if entry.commit == *table {
+            return Ok(false);
+        }
+        let grown_from = self.boundaries_and_older([*table])?;
+        let mut now = std::iter::once(entry.commit).chain(entry.others.iter().map(|o| o.commit));
+        if now.all(|commit| grown_from.contains(&commit)) {
+            return Ok(true);
+        }
+        let message = format!(
+            "a dataset named {} exists already, and the imported table did not grow from it",
+            entry.name
+        );
+        Err(Error::new(ErrorKind::Conflict, message)
+            .with_hint("nothing was pinned or named; import it under another name"))
     }
 
     /// Takes in the blocks that are not here, or whose copies here are damaged: an archive is how

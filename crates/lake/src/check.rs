@@ -15,7 +15,7 @@ use crate::lake::{Inner, Lake};
 use crate::progress::{Progress, ProgressEvent, Unit};
 
 /// One thing that is not as it must be.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damage {
     /// What it is: `block`, `pack`, `index`, `log`, `delta` or `missing`.
     pub what: &'static str,

@@ -15,7 +15,7 @@ use cidlake_store::{GcOptions, GcPhase, GcReport, Liveness, Lsn, Payload, Record
 
 use crate::archive::needed_links;
 use crate::check::Damage;
-use crate::error::{DAMAGE_HINT, Error, ErrorKind};
+use crate::error::{DAMAGE_HINT, Error};
 use crate::lake::{Inner, Lake, delta_at, expired_name};
 use crate::progress::{Progress, ProgressEvent, Unit};
 
@@ -31,7 +31,7 @@ pub struct GcRequest {
 pub struct GcSummary {
     /// Whether nothing was done.
     pub dry_run: bool,
-    /// Blocks that something keeps.
+    /// Blocks in the lake that something keeps.
     pub blocks_kept: u64,
     /// Packs that were looked at.
     pub packs: u64,
@@ -41,6 +41,8 @@ pub struct GcSummary {
     pub packs_rewritten: u64,
     /// Packs that were left because another process writes to them.
     pub packs_in_use: u64,
+    /// Packs that were left because they are damaged.
+    pub packs_damaged: u64,
     /// Bytes of blocks that are kept.
     pub bytes_kept: u64,
     /// Bytes of blocks that are not.
@@ -61,7 +63,8 @@ impl Lake {
     /// Readers keep what they hold: what they wait for goes with a later collection.
     ///
     /// # Errors
-    /// `Corrupt` when something that is kept cannot be read; nothing was taken away then.
+    /// `Corrupt` when something that is kept cannot be read: nothing was taken away then, or nothing
+    /// more where that was kept by what others did meanwhile.
     pub async fn gc(&self, request: GcRequest, progress: Progress) -> Result<GcSummary, Error> {
         self.blocking(move |inner| inner.gc(request, &progress)).await
     }
@@ -84,19 +87,20 @@ impl Inner {
                 unit: Unit::Bytes,
             });
         })?;
-        Ok(GcSummary::new(request.dry_run, marks.live.len() as u64, report))
+        Ok(GcSummary::new(request.dry_run, report))
     }
 }
 
 impl GcSummary {
-    fn new(dry_run: bool, blocks_kept: u64, report: GcReport) -> Self {
+    fn new(dry_run: bool, report: GcReport) -> Self {
         Self {
             dry_run,
-            blocks_kept,
+            blocks_kept: report.blocks_live,
             packs: report.packs_seen,
             packs_removed: report.packs_retired,
             packs_rewritten: report.packs_repacked,
             packs_in_use: report.packs_skipped,
+            packs_damaged: report.packs_damaged,
             bytes_kept: report.bytes_live,
             bytes_dead: report.bytes_dead,
             bytes_copied: report.bytes_copied,
@@ -128,6 +132,8 @@ struct Marks<'a> {
     expired: BTreeMap<Name, Cid>,
     /// The record up to which this is complete.
     seen: Lsn,
+    /// Whether the collection has begun, so that something may be gone already.
+    is_collecting: bool,
 }
 
 impl<'a> Marks<'a> {
@@ -142,6 +148,7 @@ impl<'a> Marks<'a> {
                 walked: HashSet::new(),
                 expired: view.expired.clone(),
                 seen: view.last,
+                is_collecting: false,
             };
             // A delta links to commits and other deltas, and keeps none of them.
             view.catalog.deltas().for_each(|delta| marks.keep(delta));
@@ -197,7 +204,7 @@ impl<'a> Marks<'a> {
         let Some(block) = self.node(cid, need)? else {
             return Ok(None);
         };
-        let commit = Commit::decode(&block).map_err(|error| unseen(cid).with_source(error))?;
+        let commit = Commit::decode(&block).map_err(|error| self.unseen(cid).with_source(error))?;
         self.walk(needed_links(&block, false)?, need, &mut Vec::new())?;
         Ok(Some(commit.parents))
     }
@@ -245,9 +252,15 @@ impl<'a> Marks<'a> {
         match (self.inner.store.get(cid), need) {
             (Ok(Some(block)), _) => Ok(Some(block)),
             (Ok(None), Need::IfHere) => Ok(None),
-            (Ok(None), Need::Required) => Err(unseen(cid)),
-            (Err(error), _) => Err(unseen(cid).with_source(error)),
+            (Ok(None), Need::Required) => Err(self.unseen(cid)),
+            (Err(error), _) => Err(self.unseen(cid).with_source(error)),
         }
+    }
+
+    fn unseen(&self, cid: &Cid) -> Error {
+        let done = if self.is_collecting { "nothing more" } else { "nothing" };
+        let message = format!("block {cid} is kept and cannot be read, so {done} was collected");
+        Error::corrupt(message).with_hint(DAMAGE_HINT)
     }
 
     /// Notes what a record says; adds the datasets and tags that it sets and the pins that it makes.
@@ -287,6 +300,7 @@ impl Liveness for Marks<'_> {
     type Error = Error;
 
     fn update(&mut self, records: &[Record]) -> Result<(), Error> {
+        self.is_collecting = true;
         let mut new = News::default();
         for record in records {
             // Those that the view had already are marked.
@@ -312,14 +326,6 @@ fn heads(entry: &Entry) -> Vec<Cid> {
 
 fn digest(cid: &Cid) -> Option<[u8; 32]> {
     <[u8; 32]>::try_from(cid.hash().digest()).ok()
-}
-
-fn unseen(cid: &Cid) -> Error {
-    Error::new(
-        ErrorKind::Corrupt,
-        format!("block {cid} is kept and cannot be read, so nothing was collected"),
-    )
-    .with_hint(DAMAGE_HINT)
 }
 
 #[cfg(test)]

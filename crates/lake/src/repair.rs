@@ -11,6 +11,7 @@ use cidlake_store::disk::{Disk, RealDisk};
 use cidlake_store::{RepairOptions, RepairReport};
 
 use crate::blocks::blocking;
+use crate::check::Damage;
 use crate::error::Error;
 use crate::lake::Lake;
 use crate::progress::{Progress, ProgressEvent, Unit};
@@ -23,6 +24,8 @@ pub struct Repaired {
     pub changed: Vec<String>,
     /// What could not be saved, a sentence each.
     pub lost: Vec<String>,
+    /// What is still damaged. Every block was read for it.
+    pub damage: Vec<Damage>,
 }
 
 impl Lake {
@@ -62,6 +65,9 @@ impl From<RepairReport> for Repaired {
             let packs = report.packs_announced;
             changed.push(format!("{packs} packs count again, as far as their blocks verify"));
         }
+        let retired = report.packs_retired.iter();
+        changed
+            .extend(retired.map(named("a pack that a lost record retired, or that went, is over")));
         changed.extend(report.packs_reindexed.iter().map(named("a pack got a new index")));
         changed.extend(report.checkpoints_removed.iter().map(named("a checkpoint was removed")));
         let removed = report.indexes_removed.iter();
@@ -70,7 +76,8 @@ impl From<RepairReport> for Repaired {
             let place = format!("{} at byte {}", lost.segment.display(), lost.offset);
             format!("records {} to {} of the log, which were in {place}", lost.first, lost.last)
         });
-        Self { changed, lost: lost.collect() }
+        let damage = report.damage.into_iter().map(Damage::from).collect();
+        Self { changed, lost: lost.collect(), damage }
     }
 }
 

@@ -136,7 +136,10 @@ pub(crate) fn check_packs(
         match PackSize::read(disk, folder, id) {
             // A collection removed it meanwhile.
             Err(error) if error.is_absence() => {}
-            size => sized.push(size?),
+            Err(error) => {
+                report.damage.push(unread(DamageKind::Pack, folder.join(id.file_name()), &error));
+            }
+            Ok(size) => sized.push(size),
         }
     }
     let bytes_total = sized.iter().map(|size| size.bytes).sum();
@@ -146,16 +149,32 @@ pub(crate) fn check_packs(
             progress(FsckProgress { bytes_done: bytes_before + bytes, bytes_total });
         };
         let extent = told.extents.get(&size.id);
-        let found = check_pack(disk, size, extent, level, &mut read)?;
-        report.take(found);
+        match check_pack(disk, size, extent, level, &mut read) {
+            Ok(found) => report.take(found),
+            Err(error) => {
+                let path = folder.join(size.id.file_name());
+                report.damage.push(unread(DamageKind::Pack, path, &error));
+            }
+        }
         bytes_before += size.bytes;
     }
     for name in names.iter().filter(|name| is_midx_name(name)) {
-        let damage = check_midx(disk, folder, name, &told.extents)?;
-        report.damage.extend(damage);
+        match check_midx(disk, folder, name, &told.extents) {
+            Ok(damage) => report.damage.extend(damage),
+            Err(error) => {
+                report.damage.push(unread(DamageKind::Index, folder.join(name), &error));
+            }
+        }
     }
     progress(FsckProgress { bytes_done: bytes_total, bytes_total });
     Ok(())
+}
+
+/// What is said of a file that the disk does not give out: others are checked all the same.
+pub(crate) fn unread(kind: DamageKind, path: PathBuf, error: &StoreError) -> Damage {
+    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
+    let detail = format!("{error}{}", cause.unwrap_or_default());
+    Damage { kind, cid: None, path, offset: 0, detail }
 }
 
 /// What the log says of packs.

@@ -8,7 +8,7 @@
 //! Each step is whole or has no effect after a power cut, and a repair of what is not damaged
 //! changes nothing, so it may be run again at any time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::disk::Disk;
 use crate::error::StoreError;
 use crate::fsck::{self, Damage, DamageKind, FsckLevel, FsckProgress, FsckReport, Told};
 use crate::log::{self, Extent, LogFolder, LogLock, LostRecords, Salvage};
-use crate::pack::{self, PackSize};
+use crate::pack::{self, PackId, PackSize};
 use crate::settings;
 
 /// How a lake is repaired.
@@ -39,6 +39,9 @@ pub struct RepairReport {
     pub set_aside: Vec<PathBuf>,
     /// Packs that lost records spoke of, or may have, and that count again as far as they verify.
     pub packs_announced: u64,
+    /// Packs that a lost record retired, by what a checkpoint says, or may have retired: they are
+    /// not there. They do not count.
+    pub packs_retired: Vec<PathBuf>,
     /// Packs whose head, seal and index were made again.
     pub packs_reindexed: Vec<PathBuf>,
     /// Damaged checkpoints, which were removed.
@@ -64,8 +67,8 @@ impl RepairReport {
 /// # Errors
 /// `NotALake`, `NewerFormat`, `UnknownRecord` and `UnknownFlags` when it is not for this program to
 /// repair; `ReadOnly`, `NoSpace` or `Io` when the disk refuses, after which a repair can be run
-/// again. Damage that stays is in the report, and so is a failure to read packs once the log was
-/// rebuilt: what was lost of it is not told a second time.
+/// again. Damage that stays is in the report, and so is a pack that cannot be read, and any failure to
+/// check packs once the log was rebuilt: what was lost of it is not told a second time.
 pub fn repair(
     disk: &Arc<dyn Disk>,
     root: &Path,
@@ -116,30 +119,66 @@ impl Work<'_> {
         report.log_rebuilt = true;
         report.records_saved = salvage.saved();
         report.records_lost = salvage.lost(self.log_folder);
+        let retired = self.retired_unread(&mut salvage, report)?;
         if !self.options.dry_run {
             let found = self.unannounced(&salvage, report)?;
-            report.packs_announced = found.len() as u64;
-            report.set_aside = log::rebuild(self.log_folder, &mut log_lock, &salvage, &found)?;
+            let packs: HashSet<PackId> = found.iter().map(|extent| extent.pack).collect();
+            report.packs_announced = packs.len() as u64;
+            report.set_aside =
+                log::rebuild(self.log_folder, &mut log_lock, &salvage, &found, &retired)?;
             salvage.extents.extend(found.into_iter().map(|extent| (extent.pack, extent)));
         }
         Ok(Told { extents: salvage.extents, retired: salvage.retired })
+    }
+
+    /// Returns the packs that lost records retired, in order: those of which a checkpoint says so,
+    /// and those that are not there and that a later record may have retired. The next collection
+    /// finds the others.
+    fn retired_unread(
+        &self,
+        salvage: &mut Salvage,
+        report: &mut RepairReport,
+    ) -> Result<Vec<PackId>, StoreError> {
+        let mut retired = std::mem::take(&mut salvage.retired_unread);
+        if let Some(last_lost) = report.records_lost.last().map(|lost| lost.last.0) {
+            let present: HashSet<PackId> =
+                fsck::list_packs(self.disk(), self.packs)?.into_iter().collect();
+            let is_gone = |id: &PackId| {
+                !present.contains(id)
+                    && salvage.counted_at.get(id).is_some_and(|lsn| *lsn < last_lost)
+            };
+            retired.extend(salvage.extents.keys().copied().filter(is_gone));
+        }
+        retired.sort_unstable();
+        for id in &retired {
+            salvage.extents.remove(id);
+            salvage.retired.insert(*id);
+        }
+        report.packs_retired = retired.iter().map(|id| self.packs.join(id.file_name())).collect();
+        Ok(retired)
     }
 
     /// Returns how far packs are good beyond what whole records say, where some are lost.
     fn unannounced(
         &self,
         salvage: &Salvage,
-        report: &RepairReport,
+        report: &mut RepairReport,
     ) -> Result<Vec<Extent>, StoreError> {
         if report.records_lost.is_empty() {
             return Ok(Vec::new());
         }
-        let mut extents = Vec::new();
+        // What a checkpoint says is durable; sections behind it come later, and count more.
+        let mut extents = salvage.announced_unread.clone();
         let packs = fsck::list_packs(self.disk(), self.packs)?.into_iter();
         for id in packs.filter(|id| !salvage.retired.contains(id)) {
             let known = salvage.extents.get(&id);
             match pack::recover_extent(self.disk(), self.packs, id, known) {
                 Err(error) if error.is_absence() => {}
+                // The log is more than one pack: what of that is good, whoever adopts it announces.
+                Err(error @ StoreError::Io { .. }) => {
+                    let path = self.packs.join(id.file_name());
+                    report.damage.push(fsck::unread(DamageKind::Pack, path, &error));
+                }
                 found => extents.extend(found?),
             }
         }
@@ -187,7 +226,9 @@ impl Work<'_> {
             report.packs_reindexed.push(path);
         }
         report.packs_reindexed.sort_unstable();
-        report.damage = found.damage;
+        // What could not be read before, and can be now, is told all the same.
+        report.damage.retain(|damage| found.damage.iter().all(|other| other.path != damage.path));
+        report.damage.append(&mut found.damage);
         Ok(())
     }
 
@@ -210,7 +251,8 @@ impl Work<'_> {
             Ok(told.extents.get(&extent.pack) == Some(extent))
         };
         match pack::reindex(self.disk(), self.packs, extent, self.options.dry_run, is_current) {
-            Err(error) if error.is_absence() => Ok(false),
+            // It stays as it is, and is in the report.
+            Err(StoreError::Io { .. }) => Ok(false),
             done => done,
         }
     }

@@ -345,7 +345,8 @@ impl Store {
     /// changed.
     ///
     /// # Errors
-    /// When a file cannot be read at all; damage is in the report.
+    /// When the log or a folder cannot be read at all; damage is in the report, and so are packs that
+    /// cannot be read.
     pub fn fsck(
         &self,
         level: FsckLevel,

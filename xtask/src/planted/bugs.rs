@@ -273,6 +273,12 @@ pub(super) const BUGS: &[Bug] = &[
         bad: "        return Ok(stands_at(folder, name, at).map(|_| Some(*at))?);\n",
     },
     Bug {
+        name: "an end that a checkpoint covers is taken for a torn write",
+        file: "log/reader.rs",
+        good: "        if last >= proven {\n",
+        bad: "        if last <= proven {\n",
+    },
+    Bug {
         name: "a checkpoint forgets retired packs that wait",
         file: "checkpoint.rs",
         good: "            let retired = self.packs.retired_files()?;\n",

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use cidlake::{Error, FsckLevel, FsckReport, Lake, Open, Repaired};
+use cidlake::{Damage, Error, ErrorKind, FsckLevel, FsckReport, Lake, Open, Repaired};
 
 use super::Context;
 use crate::exit;
@@ -13,8 +13,8 @@ use crate::wire::FsckWire;
 ///
 /// Without --full it is looked whether everything is there that something refers to; data that
 /// rotted in its place is found by --full alone, which reads the whole lake. Ends with 0 for a
-/// lake that is whole and with 4 for one that is damaged; the answer lists all damage. As rows
-/// (CSV, Markdown, Arrow, Parquet) it is that list.
+/// lake that is whole and with 4 for one that is damaged, also where --repair leaves it so; the
+/// answer lists all damage. As rows (CSV, Markdown, Arrow, Parquet) it is that list.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -44,10 +44,12 @@ pub(super) async fn run(context: &Context, args: &FsckArgs) -> Result<ExitCode, 
         repaired = Some(done);
     }
     let meter = context.meter("");
-    let lake = context.open(Open::Existing).await?;
+    let lake =
+        context.open(Open::Existing).await.map_err(|error| closed(error, repaired.as_ref()))?;
     let level = if args.full { FsckLevel::Full } else { FsckLevel::Quick };
-    let report = lake.fsck(level, meter.listener()).await?;
+    let mut report = lake.fsck(level, meter.listener()).await?;
     drop(meter);
+    add_left(&mut report, repaired.as_ref());
     let wire = FsckWire::new(&report, repaired.as_ref());
     object(&output, &wire, &wire.damage, || people(&report))?;
     if wire.success {
@@ -64,9 +66,29 @@ pub(super) async fn run(context: &Context, args: &FsckArgs) -> Result<ExitCode, 
     Ok(ExitCode::from(exit::CORRUPT))
 }
 
-/// Says on standard error what a repair saved and what is lost.
+/// Words the failure to open a lake: where a repair left damage, that is why.
+fn closed(error: Error, repaired: Option<&Repaired>) -> Error {
+    let left = repaired.map_or(0, |repaired| repaired.damage.len() as u64);
+    if left == 0 {
+        return error;
+    }
+    let message = format!("{} left, and the lake does not open", plural(left, "damaged thing"));
+    Error::new(ErrorKind::Corrupt, message).with_source(error)
+}
+
+/// Adds what a repair left damaged: it read every block, which a quick check does not.
+fn add_left(report: &mut FsckReport, repaired: Option<&Repaired>) {
+    for damage in repaired.into_iter().flat_map(|repaired| &repaired.damage) {
+        let is_listed = |other: &Damage| (other.what, &other.place) == (damage.what, &damage.place);
+        if !report.damage.iter().any(is_listed) {
+            report.damage.push(damage.clone());
+        }
+    }
+}
+
+/// Says on standard error what a repair saved, what is lost and what is still damaged.
 fn say_repaired(context: &Context, repaired: &Repaired) {
-    if repaired.changed.is_empty() && repaired.lost.is_empty() {
+    if repaired.changed.is_empty() && repaired.lost.is_empty() && repaired.damage.is_empty() {
         context.say("there was nothing to repair");
     }
     for line in &repaired.changed {
@@ -74,6 +96,9 @@ fn say_repaired(context: &Context, repaired: &Repaired) {
     }
     for line in &repaired.lost {
         context.say(&format!("lost: {line}"));
+    }
+    for damage in &repaired.damage {
+        context.say(&format!("damaged: {}: {}", damage.place, damage.detail));
     }
 }
 

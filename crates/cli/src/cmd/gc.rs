@@ -12,7 +12,7 @@ use crate::wire::GcWire;
 /// Give back the room of what no dataset, kept version or pin needs
 ///
 /// Safe at any time, also while other processes read and write: what a running reader may still
-/// need goes with a later gc. Where something that is kept cannot be read nothing is taken away.
+/// need goes with a later gc. Where something that is kept cannot be read nothing more is taken away.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -69,6 +69,9 @@ pub(super) fn people(summary: &GcSummary) -> String {
     }
     if summary.packs_in_use > 0 {
         facts.push(("in use", plural(summary.packs_in_use, "pack")));
+    }
+    if summary.packs_damaged > 0 {
+        facts.push(("damaged", plural(summary.packs_damaged, "pack")));
     }
     // What was written again takes its room back.
     let freed = summary.bytes_freed.saturating_sub(summary.bytes_copied);

@@ -12,7 +12,8 @@ use crate::wire::ImportedWire;
 /// Take in a CAR file, every block verified
 ///
 /// Its roots are pinned, so that they stay, and are had by CID; with --name the table among them
-/// becomes a dataset. A file with a wrong or missing block changes nothing.
+/// becomes a dataset, or the newest version of the one that it grew from. A file with a wrong or
+/// missing block changes nothing.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -113,6 +113,7 @@ record! {
         packs_removed: u64,
         packs_rewritten: u64,
         packs_in_use: u64,
+        packs_damaged: u64,
         damaged: u64,
     }
 }
@@ -132,6 +133,7 @@ impl From<&GcSummary> for GcWire {
             packs_removed: summary.packs_removed,
             packs_rewritten: summary.packs_rewritten,
             packs_in_use: summary.packs_in_use,
+            packs_damaged: summary.packs_damaged,
             damaged: summary.damage.len() as u64,
         }
     }

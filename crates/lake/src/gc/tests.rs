@@ -9,12 +9,12 @@ use cidlake_block::{Block, Cid, Codec};
 use cidlake_store::FsckLevel;
 
 use super::*;
-use crate::TagRequest;
 use crate::expire::Keep;
 use crate::history::Target;
 use crate::lake::Draft;
 use crate::progress::no_progress;
 use crate::samples::{LEAF_BYTES, Version, grow, now, open, set};
+use crate::{ErrorKind, TagRequest};
 
 fn gc(lake: &Lake) -> GcSummary {
     lake.inner.gc(GcRequest::default(), &no_progress()).unwrap()
@@ -247,6 +247,8 @@ fn what_was_absent_and_is_brought_later_is_looked_into() {
     // The parent was left behind, as an import of the head alone does.
     let parent = Version::new(1, &[]);
     set(&lake, "t", &Version::new(2, std::slice::from_ref(&parent)));
+    // A delta, a commit, a part list and a leaf: what is absent is not counted.
+    assert_eq!(gc(&lake).blocks_kept, 4);
     let progress = no_progress();
     let mut marks = Marks::of(&lake.inner, &progress).unwrap();
     assert!(!marks.is_live(parent.leaf.cid()));

@@ -34,6 +34,48 @@ fn a_dataset_travels_in_a_car() {
 }
 
 #[test]
+fn an_import_takes_a_name_only_from_a_version_that_it_grew_from() {
+    run(async {
+        let (here, there) = (Place::new(), Place::new());
+        let lake = here.open().await;
+        let export = async |file: &str, history| {
+            let car = here.path().join(file);
+            lake.export("t", car.clone(), history, no_progress()).await.unwrap();
+            car
+        };
+        store(&lake, "t", "n\n1\n").await;
+        let first = export("first.car", false).await;
+        let append = || StoreRequest { mode: StoreMode::Append, ..named("t", "n\n2\n") };
+        lake.store(append(), no_progress()).await.unwrap();
+        lake.store(append(), no_progress()).await.unwrap();
+        let [head, whole] = [export("head.car", false).await, export("whole.car", true).await];
+
+        let other = there.open().await;
+        let import = async |car: &std::path::Path| {
+            other.import(car.to_owned(), Some("mine".into()), no_progress()).await
+        };
+        store(&other, "mine", "n\n9\n").await;
+        let pins = other.pins().await.unwrap().len();
+        for car in [&first, &whole] {
+            let error = import(car).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+        }
+        assert_eq!(other.pins().await.unwrap().len(), pins);
+        assert_eq!(get(&other, "mine").await.unwrap(), "9");
+
+        other.drop_dataset("mine").await.unwrap();
+        import(&first).await.unwrap();
+        // Without the version between it is not seen that the head grew from the first.
+        assert_eq!(import(&head).await.unwrap_err().kind(), ErrorKind::Conflict);
+        import(&whole).await.unwrap();
+        assert_eq!(get(&other, "mine").await.unwrap(), "1;2;2");
+        let error = import(&first).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict, "an older version: {error}");
+        assert_eq!(get(&other, "mine").await.unwrap(), "1;2;2");
+    });
+}
+
+#[test]
 fn a_damaged_or_cut_car_leaves_nothing_behind() {
     run(async {
         let (here, there) = (Place::new(), Place::new());

@@ -26,6 +26,8 @@ pub(super) struct Measured {
     pub(super) file_bytes: u64,
     /// Where its known blocks ended.
     pub(super) end: u64,
+    /// Whether it cannot be read in full.
+    pub(super) is_damaged: bool,
     is_announced: bool,
 }
 
@@ -33,6 +35,8 @@ pub(super) struct Measured {
 #[derive(Debug, Default)]
 pub(super) struct Census {
     pub(super) packs: Vec<Measured>,
+    /// Live blocks; of several copies one counts.
+    pub(super) blocks_live: u64,
     pub(super) damaged: Vec<Damage>,
 }
 
@@ -133,8 +137,8 @@ impl Census {
         // Of a pack that is gone the log may say anything.
         let bytes_total = bytes_total.saturating_sub(SECTIONS_OFFSET);
         let figures = Figures { is_free, bytes_live, bytes_total };
-        let end = pack.end();
-        self.packs.push(Measured { pack, figures, file_bytes, end, is_announced });
+        let (end, is_damaged) = (pack.end(), damaged_at.is_some());
+        self.packs.push(Measured { pack, figures, file_bytes, end, is_damaged, is_announced });
         Ok(())
     }
 
@@ -153,6 +157,7 @@ impl Census {
             let blocks = parts.packs.contents(&measured.pack)?.blocks;
             measured.figures.bytes_live = live_bytes(&blocks, alive, counts);
         }
+        self.blocks_live = counted.len() as u64;
         Ok(())
     }
 }

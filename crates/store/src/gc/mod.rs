@@ -80,8 +80,12 @@ pub struct GcReport {
     pub packs_retired: u64,
     /// Packs that were retired after what is live in them had been written to another.
     pub packs_repacked: u64,
-    /// Packs that were left because somebody writes to them, or because they are damaged.
+    /// Packs that were left because somebody writes to them.
     pub packs_skipped: u64,
+    /// Packs that were left because they are damaged.
+    pub packs_damaged: u64,
+    /// Live blocks in the packs seen; a block that is there twice counts once.
+    pub blocks_live: u64,
     /// Bytes in the packs seen that are live; a block that is there twice counts once.
     pub bytes_live: u64,
     /// Bytes in the packs seen that are not, besides those of heads and indexes.

@@ -82,6 +82,7 @@ pub(crate) fn collect<L: Liveness>(
     };
     let rounds = plan::rounds(&figures, limits);
     sweep.begin_report(&census.packs, &rounds);
+    sweep.report.blocks_live = census.blocks_live;
     sweep.report.damaged = census.damaged;
     for round in rounds {
         let packs = round.iter().filter_map(|at| census.packs.get(*at)).collect();
@@ -133,9 +134,10 @@ impl<'a> Sweep<'a> {
 
     fn begin_report(&mut self, packs: &[Measured], rounds: &[Vec<usize>]) {
         let report = &mut self.report;
-        for Measured { figures, .. } in packs {
+        for Measured { figures, is_damaged, .. } in packs {
             report.packs_seen += 1;
-            report.packs_skipped += u64::from(!figures.is_free);
+            report.packs_damaged += u64::from(*is_damaged);
+            report.packs_skipped += u64::from(!figures.is_free && !is_damaged);
             report.bytes_live += figures.bytes_live;
             report.bytes_dead += figures.bytes_total.saturating_sub(figures.bytes_live);
         }
@@ -327,6 +329,7 @@ impl<'a> Sweep<'a> {
         let may_go = damage.is_empty();
         if !may_go {
             self.going.remove(&id);
+            self.report.packs_damaged += 1;
         }
         self.report.damaged.extend(damage);
         may_go

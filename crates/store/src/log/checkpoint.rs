@@ -93,6 +93,11 @@ impl Checkpoint {
         CheckpointName(self.position.last)
     }
 
+    /// Returns the number of the last record that it covers.
+    pub(super) fn last(&self) -> u64 {
+        self.position.last
+    }
+
     /// Returns the bytes before the state, which is not copied.
     pub(super) fn head(&self) -> Result<Vec<u8>, CodecError> {
         let own = dag_cbor::encode(&self.own())?;

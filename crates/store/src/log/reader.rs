@@ -11,6 +11,7 @@ use bytes::Bytes;
 use super::checkpoint::Checkpoint;
 use super::listing::{list, list_settled};
 use super::record::{Body, Extent, RawRecord, Undecoded};
+use super::resume::newest_after;
 use super::segment::{SegmentHeader, SegmentName};
 use super::walk::{Position, Rest, Step, Walk, open_segment};
 use super::writer::{Active, is_dirty};
@@ -97,13 +98,33 @@ impl Tail {
     /// like one; that is worth its time once, when the log is opened.
     pub(crate) fn follow(&mut self, folder: &LogFolder, strict: bool) -> Result<(), StoreError> {
         for _ in 1..LOOKS_MAX {
-            match self.follow_once(folder, strict) {
+            match self.follow_proven(folder, strict) {
                 Err(StoreError::LogCorrupt { .. }) => {}
                 Err(error) if error.is_absence() => {}
                 done => return done,
             }
         }
-        self.follow_once(folder, strict)
+        self.follow_proven(folder, strict)
+    }
+
+    /// Reads on to the end of the log. Where that looks torn, or is looked at closely, it must not
+    /// be before what a checkpoint covers: that was durable, so what is missing of it is damage.
+    fn follow_proven(&mut self, folder: &LogFolder, strict: bool) -> Result<(), StoreError> {
+        self.follow_once(folder, strict)?;
+        if !strict && !self.torn {
+            return Ok(());
+        }
+        let Some(proof) = newest_after(folder, self.position.last) else { return Ok(()) };
+        // Others may have written both, record and checkpoint, since this process read the log.
+        self.follow_once(folder, strict)?;
+        let Position { segment, offset, last, .. } = self.position;
+        let proven = proof.last();
+        if last >= proven {
+            return Ok(());
+        }
+        let path = segment.map_or_else(|| folder.path.clone(), |name| folder.segment_path(name));
+        let detail = format!("the log ends with record {last}, and a checkpoint covers {proven}");
+        Err(corrupt(&path, offset, detail))
     }
 
     /// Reads on to the end of the log under its lock. Where a writer failed in the middle of a

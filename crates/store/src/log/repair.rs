@@ -17,31 +17,36 @@ use super::writer::{Renaming, publish};
 use super::{LogFolder, LogLock, corrupt};
 use crate::disk::{Disk, DiskFile, OpenMode, Window, read_vec};
 use crate::error::StoreError;
+use crate::pack::PackId;
 
 /// The bytes that are read or written at a time.
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// The most extents that one record announces, far below what a payload may hold.
-const EXTENTS_MAX: usize = 50_000;
+/// The most packs that one record announces or retires, far below what a payload may hold.
+const PACKS_MAX: usize = 50_000;
 
 /// The folder, within the log's, for copies of what was damaged.
 const ASIDE: &str = "damaged";
 
-/// Writes the segment that `salvage` describes, and behind it a record that announces `extents`.
-/// Returns the copies of what was damaged.
+/// Writes the segment that `salvage` describes, and behind it records that announce `extents` and
+/// retire the packs of `retired` in place of lost ones. Returns the copies of what was damaged.
 pub(crate) fn rebuild(
     folder: &LogFolder,
     log_lock: &mut LogLock,
     salvage: &Salvage,
     extents: &[Extent],
+    retired: &[PackId],
 ) -> Result<Vec<PathBuf>, StoreError> {
     let aside = set_aside(folder, &salvage.damaged)?;
     let epoch = list(folder)?.next_epoch(folder)?;
     let name = SegmentName { first_lsn: salvage.before + 1, epoch };
     let mut draft = SegmentDraft::begin(folder, name, salvage.carried)?;
     draft.copy(salvage)?;
-    for extents in extents.chunks(EXTENTS_MAX) {
+    for extents in extents.chunks(PACKS_MAX) {
         draft.push(Draft::new(&Body::Nothing, extents, false)?)?;
+    }
+    for packs in retired.chunks(PACKS_MAX) {
+        draft.push(Draft::new(&Body::Retire(packs.to_vec()), &[], false)?)?;
     }
     log_lock.renaming(|renaming| draft.finish(renaming))?;
     for old in &salvage.replaced {

@@ -1,7 +1,8 @@
 //! Checkpoints in the log's folder: which there are, where to go on from one, and a new one.
 //!
 //! A checkpoint is an optimisation and never the only place of anything. One that is damaged or
-//! does not fit the log is passed over, for an older one or for the whole log.
+//! does not fit the log is passed over, for an older one or for the whole log. But it is written
+//! when the records that it covers are durable, so a log that ends before it is damaged.
 
 use std::sync::Arc;
 
@@ -75,6 +76,12 @@ fn read(folder: &LogFolder, name: CheckpointName) -> Option<Checkpoint> {
     Checkpoint::parse(&bytes.into()).filter(|checkpoint| checkpoint.name() == name)
 }
 
+/// Returns the newest sound checkpoint of a record after `last`. What it covers was durable.
+pub(super) fn newest_after(folder: &LogFolder, last: u64) -> Option<Checkpoint> {
+    let names = names(folder).checkpoints.into_iter().rev();
+    names.take_while(|name| name.0 > last).find_map(|name| read(folder, name))
+}
+
 /// Returns the names of checkpoints that are damaged.
 pub(crate) fn damaged(folder: &LogFolder) -> Vec<String> {
     let is_there = |name: &CheckpointName| {
@@ -91,6 +98,10 @@ pub(crate) fn damaged(folder: &LogFolder) -> Vec<String> {
 /// in one that took its place. None where the log does not have that record.
 fn locate(folder: &LogFolder, at: &Position) -> Result<Option<Position>, StoreError> {
     let live = list_settled(folder)?.live;
+    let next = live.iter().find(|segment| segment.first_lsn == at.last + 1);
+    if let Some(begin) = next.map(|name| begins_behind(folder, *name, at)).transpose()?.flatten() {
+        return Ok(Some(begin));
+    }
     let Some(name) = live.into_iter().rfind(|segment| segment.first_lsn <= at.last) else {
         return Ok(None);
     };
@@ -105,6 +116,18 @@ fn locate(folder: &LogFolder, at: &Position) -> Result<Option<Position>, StoreEr
         }
     }
     Ok(Some(walk.position).filter(|found| found.digest == at.digest))
+}
+
+/// Returns the place before the first record of segment `name` where that goes on from the record
+/// at which `at` stands: it carries that one's chain value.
+fn begins_behind(
+    folder: &LogFolder,
+    name: SegmentName,
+    at: &Position,
+) -> Result<Option<Position>, StoreError> {
+    let (_, header) = open_segment(folder, name)?;
+    let begin = Position { digest: at.digest, ..Position::begin(name, header) };
+    Ok((header.carried == at.chain).then_some(begin))
 }
 
 /// Returns whether the record before `at` is where it was.

@@ -2,14 +2,16 @@
 //!
 //! A record carries its number, the epoch of its segment and a checksum over both, so it can be
 //! told behind damage without those before it. What has no whole record is lost, unless it is the
-//! torn end of the log, which nobody was promised.
+//! torn end of the log, which nobody was promised. What a checkpoint covers was promised.
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
+use super::checkpoint::Checkpoint;
 use super::listing::list;
 use super::reader::Tail;
 use super::record::{Body, Extent, Found, HEADER_BYTES as RECORD_BYTES_MIN, RawRecord, Undecoded};
+use super::resume::newest_after;
 use super::segment::{HEADER_BYTES, SegmentHeader, SegmentName};
 use super::{LogFolder, LogLock, Lsn, Retirement, corrupt};
 use crate::disk::{OpenMode, Window, read_vec};
@@ -51,6 +53,7 @@ pub(super) struct Spot {
     more: bool,
     prev: u32,
     chain: u32,
+    digest: u32,
 }
 
 /// What is to be done about a damaged log: one segment from the first damaged place on.
@@ -60,6 +63,8 @@ pub(crate) struct Salvage {
     pub(super) before: u64,
     /// Its chain value.
     pub(super) carried: u32,
+    /// Records up to this one were durable: a checkpoint covers them.
+    proven: u64,
     /// The number of the last record of the new segment.
     pub(super) end: u64,
     /// The whole records of the new segment, in order.
@@ -72,6 +77,13 @@ pub(crate) struct Salvage {
     pub(crate) extents: HashMap<PackId, Extent>,
     /// The packs that whole records retired.
     pub(crate) retired: HashSet<PackId>,
+    /// The last record, of those that are whole or that a checkpoint covers, which said that a pack
+    /// counts.
+    pub(crate) counted_at: HashMap<PackId, u64>,
+    /// What lost records announced, as a checkpoint has it.
+    pub(crate) announced_unread: Vec<Extent>,
+    /// The packs that lost records retired, as a checkpoint has it.
+    pub(crate) retired_unread: Vec<PackId>,
 }
 
 /// What one segment holds.
@@ -80,7 +92,8 @@ struct Scan {
     /// The chain value in its header; none where that is damaged.
     carried: Option<u32>,
     spots: Vec<Spot>,
-    extents: Vec<Extent>,
+    /// What records announced, and their numbers.
+    extents: Vec<(u64, Extent)>,
     retirements: Vec<Retirement>,
     /// Whether something stands between the records that is none.
     is_broken: bool,
@@ -96,16 +109,15 @@ pub(crate) fn salvage(folder: &LogFolder, _held: &LogLock) -> Result<Option<Salv
         Err(error) => return Err(error),
     };
     let live = list(folder)?.live;
-    let mut salvage = Salvage::default();
+    let checkpoint = newest_after(folder, 0);
+    let proven = checkpoint.as_ref().map_or(0, Checkpoint::last);
+    let mut fits = false;
+    let mut salvage = Salvage { proven, ..Salvage::default() };
     let mut retirements = Vec::new();
     for (at, name) in live.iter().enumerate() {
         let scan = scan(folder, *name)?;
-        for extent in &scan.extents {
-            let known = salvage.extents.entry(extent.pack).or_insert(*extent);
-            if known.len <= extent.len {
-                *known = *extent;
-            }
-        }
+        scan.extents.iter().for_each(|(lsn, extent)| salvage.announce(*lsn, extent));
+        fits |= checkpoint.as_ref().is_some_and(|checkpoint| scan.leads_to(checkpoint));
         retirements.extend_from_slice(&scan.retirements);
         let next = live.get(at + 1).map(|next| next.first_lsn);
         if salvage.replaced.is_empty() && salvage.goes_on_in(&scan, next) {
@@ -114,18 +126,61 @@ pub(crate) fn salvage(folder: &LogFolder, _held: &LogLock) -> Result<Option<Salv
             salvage.take(folder, scan, next)?;
         }
     }
-    if salvage.replaced.is_empty() {
+    // Without any segment there is nothing to replace, and yet everything may be lost.
+    if salvage.replaced.is_empty() && salvage.before >= proven {
         return Err(damage);
     }
+    salvage.reach_proven(folder)?;
     salvage.drop_torn(live.last());
     let kept = retirements.into_iter().filter(|retirement| retirement.lsn <= salvage.end);
     salvage.retired = kept.map(|retirement| retirement.pack).collect();
+    if let Some(checkpoint) = checkpoint.filter(|_| fits) {
+        salvage.believe(&checkpoint);
+    }
     let Salvage { extents, retired, .. } = &mut salvage;
     extents.retain(|pack, _| !retired.contains(pack));
+    salvage.announced_unread.retain(|extent| !salvage.retired.contains(&extent.pack));
     Ok(Some(salvage))
 }
 
+impl Scan {
+    /// Returns whether this segment has the record with which `checkpoint` ends, or that before it
+    /// where the other one stood: a checkpoint of another history says nothing about packs.
+    fn leads_to(&self, checkpoint: &Checkpoint) -> bool {
+        let at = &checkpoint.position;
+        let is_segment = at.segment == Some(self.name);
+        self.spots.iter().any(|spot| {
+            let is_last = (spot.lsn, spot.digest) == (at.last, at.digest);
+            is_last || (is_segment && (spot.lsn + 1, spot.end) == (at.last, at.record))
+        })
+    }
+}
+
 impl Salvage {
+    fn announce(&mut self, lsn: u64, extent: &Extent) {
+        let known = self.extents.entry(extent.pack).or_insert(*extent);
+        if known.len <= extent.len {
+            *known = *extent;
+        }
+        let counted_at = self.counted_at.entry(extent.pack).or_insert(lsn);
+        *counted_at = lsn.max(*counted_at);
+    }
+
+    /// Takes from a checkpoint what lost records said of packs.
+    fn believe(&mut self, checkpoint: &Checkpoint) {
+        for extent in &checkpoint.extents {
+            if self.extents.get(&extent.pack).is_none_or(|known| known.len < extent.len) {
+                self.announced_unread.push(*extent);
+            }
+            self.announce(checkpoint.last(), extent);
+        }
+        for Retirement { pack, .. } in &checkpoint.retired {
+            if self.retired.insert(*pack) {
+                self.retired_unread.push(*pack);
+            }
+        }
+    }
+
     /// Returns whether a segment follows what came before and is sound up to the next one.
     fn goes_on_in(&self, scan: &Scan, next: Option<u64>) -> bool {
         let (mut last, mut chain) = (self.before, self.carried);
@@ -136,7 +191,10 @@ impl Salvage {
             }
             (last, chain, more) = (spot.lsn, spot.chain, spot.more);
         }
-        let ends = next.is_none_or(|next| next == last + 1 && !more && !scan.is_torn);
+        let ends = match next {
+            Some(next) => next == last + 1 && !more && !scan.is_torn,
+            None => last >= self.proven,
+        };
         let begins = scan.carried == Some(self.carried) && scan.name.first_lsn == self.before + 1;
         begins && ends && !scan.is_broken
     }
@@ -159,7 +217,7 @@ impl Salvage {
         let Scan { name, carried, spots, is_broken, is_torn, .. } = scan;
         self.replaced.push(name);
         let end = spots.last().map_or(name.first_lsn, |spot| spot.lsn.saturating_add(1));
-        let is_short = next.is_some_and(|next| next > end);
+        let is_short = next.unwrap_or(self.proven.saturating_add(1)) > end;
         if carried.is_none() || is_broken || is_torn || is_short {
             self.damaged.push(name);
         }
@@ -180,10 +238,23 @@ impl Salvage {
         Ok(())
     }
 
+    /// Counts what a checkpoint covers as part of the log, whether anything is left of it or not.
+    fn reach_proven(&mut self, folder: &LogFolder) -> Result<(), StoreError> {
+        let Self { proven, end, .. } = *self;
+        if proven.saturating_sub(end) > GAP_MAX {
+            let detail = format!("the checkpoint of record {proven} is too far ahead of {end}");
+            return Err(corrupt(&folder.path, 0, detail));
+        }
+        self.end = end.max(proven);
+        Ok(())
+    }
+
     /// Drops what may be there of a write that was torn, and a commit that is not whole, at the
-    /// end of the log. `last` is its last segment: those before it were written in full.
+    /// end of the log. `last` is its last segment: those before it were written in full, and so was
+    /// what a checkpoint covers.
     fn drop_torn(&mut self, last: Option<&SegmentName>) {
         let begin = last.map_or(0, |name| name.first_lsn).max(self.before + 1);
+        let begin = begin.max(self.proven.saturating_add(1));
         let from = self.spots.partition_point(|spot| spot.lsn < begin);
         let mut expected = begin;
         for at in from..self.spots.len() {
@@ -274,9 +345,9 @@ fn scan(folder: &LogFolder, name: SegmentName) -> Result<Scan, StoreError> {
                 match record.decode() {
                     Ok((body, extents)) => {
                         scan.is_broken |= offset != end;
-                        scan.extents.extend(extents);
+                        let lsn = record.lsn;
+                        scan.extents.extend(extents.into_iter().map(|extent| (lsn, extent)));
                         if let Body::Retire(packs) = body {
-                            let lsn = record.lsn;
                             let retired = packs.into_iter().map(|pack| Retirement { pack, lsn });
                             scan.retirements.extend(retired);
                         }
@@ -322,6 +393,7 @@ impl Spot {
             more: record.more(),
             prev: record.prev,
             chain: record.chain,
+            digest: record.digest(),
         }
     }
 }

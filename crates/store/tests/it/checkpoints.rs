@@ -7,6 +7,7 @@ use bytes::Bytes;
 use cidlake_store::disk::{Disk as _, FaultyDisk, MemDisk};
 use cidlake_store::{Base, Checkpointed, Expect, FsckLevel, Lsn, Payload, Store, StoreError};
 
+use crate::damaged::{is_log_corrupt, lost, repaired, segments};
 use crate::support::{
     Promises, assert_base, assert_here, block, checkpoint, commit, delta, faulty, hold, open,
     options, payloads, root, try_open,
@@ -196,6 +197,57 @@ fn a_checkpoint_fits_the_copy_of_its_segment() {
     assert_eq!(open(&disk, 4).base().unwrap().lsn, Lsn(2));
 }
 
+/// A lake whose writer ended when it had begun a segment, before it wrote a record to it.
+fn lake_with_empty_segment() -> (MemDisk, Vec<Payload>) {
+    for at in 0..100 {
+        let disk = MemDisk::new();
+        let (faults, failing) = faulty(&disk, options(2));
+        let before: Vec<Payload> = (0..9).map(delta).collect();
+        for payload in &before {
+            commit(&failing, vec![payload.clone()]);
+        }
+        let full = segments(&disk).len();
+        while segments(&disk).len() == full {
+            faults.clear();
+            let held = hold(&failing);
+            faults.fail_from(faults.operations() + at);
+            if failing.commit(&held, vec![delta(100)], Expect::Any).is_err() {
+                break;
+            }
+        }
+        let last = disk.content(segments(&disk).last().unwrap()).unwrap();
+        if last[64..].iter().all(|byte| *byte == 0) {
+            return (disk, before);
+        }
+    }
+    panic!("no writer ended there")
+}
+
+#[test]
+fn a_checkpoint_at_the_beginning_of_a_segment_is_found_there() {
+    let (disk, before) = lake_with_empty_segment();
+    checkpoint(&open(&disk, 3)).unwrap();
+    let store = open(&disk, 4);
+    let base = store.base().unwrap();
+    let written = payloads(&store);
+    assert!(written.starts_with(&before));
+    commit(&store, vec![delta(101)]);
+    // The segments before it are needed for their records alone, the one with its record too.
+    let paths = segments(&disk);
+    paths[..paths.len() - 1].iter().for_each(|path| disk.remove(path).unwrap());
+    let store = open(&disk, 5);
+    assert_eq!(store.base(), Some(base.clone()));
+    let after = store.records_after(base.lsn).unwrap();
+    assert_eq!(after.into_iter().map(|r| r.payload).collect::<Vec<_>>(), [delta(101)]);
+    // A copy takes the place of that segment.
+    let (faults, failing) = faulty(&disk, options(6));
+    faults.fail_sync_at(faults.syncs());
+    assert!(failing.commit(&hold(&failing), vec![delta(102)], Expect::Any).is_err());
+    commit(&open(&disk, 7), vec![delta(103)]);
+    assert_ne!(segments(&disk).last(), paths.last());
+    assert_eq!(open(&disk, 8).base(), Some(base));
+}
+
 #[test]
 fn a_checkpoint_of_records_that_may_be_lost_makes_them_durable_first() {
     let disk = MemDisk::new();
@@ -215,7 +267,7 @@ fn a_checkpoint_of_records_that_may_be_lost_makes_them_durable_first() {
 }
 
 #[test]
-fn an_older_log_that_is_put_back_is_not_opened_from_a_newer_checkpoint() {
+fn an_older_log_that_is_put_back_is_refused_beside_a_newer_checkpoint() {
     let disk = MemDisk::new();
     let store = open(&disk, 1);
     commit(&store, vec![delta(1)]);
@@ -227,28 +279,43 @@ fn an_older_log_that_is_put_back_is_not_opened_from_a_newer_checkpoint() {
     drop(store);
     let segment = named(&disk, ".wal").remove(0);
     disk.set_content(&segment, older.content(&segment).unwrap()).unwrap();
+    assert!(is_log_corrupt(&disk));
+    assert_eq!(lost(&repaired(&disk)), [2, 3, 4]);
+    // The checkpoint is of records that the log does not have.
     let store = open(&disk, 2);
     assert_eq!((store.base(), payloads(&store)), (None, vec![delta(1)]));
-    for number in 12..14 {
+    // Numbers are not given twice.
+    assert_eq!(commit(&store, vec![delta(15)]), Lsn(5));
+    checkpoint(&store).unwrap();
+    assert_eq!(open(&disk, 3).base().unwrap().lsn, Lsn(5));
+}
+
+#[test]
+fn a_checkpoint_of_another_history_is_passed_over() {
+    let disk = MemDisk::new();
+    let store = open(&disk, 1);
+    commit(&store, vec![delta(1)]);
+    let other = disk.fork();
+    for number in 2..5 {
         commit(&store, vec![delta(number)]);
     }
-    assert_eq!(open(&disk, 3).base(), None);
-    // With another record under its number it does not fit either, nor in a copy of the segment.
-    let other = disk.fork();
-    commit(&open(&other, 3), vec![delta(14)]);
-    assert_eq!(open(&other, 4).base(), None);
-    let (faults, failing) = faulty(&other, options(5));
+    checkpoint(&store).unwrap();
+    drop(store);
+    for number in 12..15 {
+        commit(&open(&other, 2), vec![delta(number)]);
+    }
+    // With another record under its number it does not fit, nor in a copy of the segment.
+    let segment = named(&disk, ".wal").remove(0);
+    disk.set_content(&segment, other.content(&segment).unwrap()).unwrap();
+    assert_eq!(open(&disk, 4).base(), None);
+    let (faults, failing) = faulty(&disk, options(5));
     faults.fail_sync_at(faults.syncs());
     assert!(failing.commit(&hold(&failing), vec![delta(15)], Expect::Any).is_err());
-    commit(&open(&other, 6), vec![delta(16)]);
-    assert!(!named(&other, ".wal").contains(&segment));
-    assert_eq!(open(&other, 7).base(), None);
-    // It goes when one is made that does.
-    checkpoint(&store).unwrap();
-    assert_eq!(named(&disk, "checkpoint").len(), 1);
-    let store = open(&disk, 3);
-    assert_eq!(store.base().unwrap().lsn, Lsn(3));
-    assert_eq!(payloads(&store), [delta(1), delta(12), delta(13)]);
+    commit(&open(&disk, 6), vec![delta(16)]);
+    assert!(!named(&disk, ".wal").contains(&segment));
+    let store = open(&disk, 7);
+    assert_eq!(store.base(), None);
+    assert_eq!(payloads(&store), [1, 12, 13, 14, 15, 16].map(delta));
 }
 
 #[test]

@@ -1,111 +1,22 @@
 //! Repair: what is whole is saved, what was damaged is kept aside, and power cuts do not matter.
 
-use std::collections::BTreeMap;
-use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use cidlake_block::Block;
 use cidlake_store::disk::{Disk, FaultyDisk, MemDisk, OpenMode};
 use cidlake_store::{
-    DamageKind, FsckLevel, Lsn, Payload, Record, RepairOptions, RepairReport, StoreError, repair,
+    DamageKind, FsckLevel, Payload, Record, RepairOptions, RepairReport, StoreError, repair,
 };
 
+use crate::damaged::{
+    check, contents, files, is_log_corrupt, lake, lost, places, records, repaired, run, segments,
+    touched,
+};
 use crate::support::{
     Promises, assert_base, assert_here, block, checkpoint, commit, delta, gc, hold, keep, open,
-    root, try_open, unpin,
+    root, unpin,
 };
-
-fn files(disk: &MemDisk, folder: &str, ending: &str) -> Vec<PathBuf> {
-    let folder = root().join(folder);
-    let mut names = disk.list(&folder).unwrap_or_default();
-    names.sort();
-    names.iter().filter(|name| name.ends_with(ending)).map(|name| folder.join(name)).collect()
-}
-
-fn segments(disk: &MemDisk) -> Vec<PathBuf> {
-    files(disk, "wal", ".wal")
-}
-
-fn contents(disk: &MemDisk) -> BTreeMap<PathBuf, Vec<u8>> {
-    let all = ["wal", "wal/damaged", "packs"].map(|folder| files(disk, folder, "")).concat();
-    all.into_iter().filter_map(|path| Some((path.clone(), disk.content(&path).ok()?))).collect()
-}
-
-fn run(disk: &MemDisk, options: RepairOptions) -> Result<RepairReport, StoreError> {
-    let disk: Arc<dyn Disk> = Arc::new(disk.process());
-    repair(&disk, root(), options, &mut |_| {})
-}
-
-fn repaired(disk: &MemDisk) -> RepairReport {
-    run(disk, RepairOptions::default()).unwrap()
-}
-
-fn records(disk: &MemDisk) -> Vec<Record> {
-    open(disk, 9).records_after(Lsn(0)).unwrap()
-}
-
-/// A lake whose log has several segments, with commits of one to three records.
-fn lake() -> (MemDisk, Promises) {
-    let disk = MemDisk::new();
-    let store = open(&disk, 1);
-    let mut promises = Promises::default();
-    for round in 0..14 {
-        let payloads = (0..1 + round % 3).map(|at| delta(round * 10 + at)).collect();
-        assert!(promises.store(&store, vec![block(round, 250)], payloads));
-    }
-    assert!(segments(&disk).len() > 2);
-    (disk, promises)
-}
-
-/// Where the records of a segment stand, by number.
-fn places(content: &[u8]) -> Vec<(u64, Range<usize>)> {
-    let mut places = Vec::new();
-    let mut at = 64;
-    while content.get(at..at + 4) == Some(b"CDLR") {
-        let len = u32::from_le_bytes(content[at + 4..at + 8].try_into().unwrap()) as usize;
-        let lsn = u64::from_le_bytes(content[at + 8..at + 16].try_into().unwrap());
-        let end = at + 40 + len.next_multiple_of(8);
-        places.push((lsn, at..end));
-        at = end;
-    }
-    places
-}
-
-/// The numbers of records that a change of `damaged` touches.
-fn touched(content: &[u8], damaged: &[u8]) -> Vec<u64> {
-    let places = places(content).into_iter();
-    let hit = places.filter(|(_, place)| content[place.clone()] != damaged[place.clone()]);
-    hit.map(|(lsn, _)| lsn).collect()
-}
-
-fn lost(report: &RepairReport) -> Vec<u64> {
-    report.records_lost.iter().flat_map(|lost| lost.first.0..=lost.last.0).collect()
-}
-
-fn is_log_corrupt(disk: &MemDisk) -> bool {
-    match try_open(Arc::new(disk.process()), 8) {
-        Ok(_) => false,
-        Err(StoreError::LogCorrupt { .. }) => true,
-        Err(error) => panic!("{error}"),
-    }
-}
-
-/// Checks a repaired lake: everything but `gone` is there under its number, and it goes on.
-fn check(disk: &MemDisk, before: &[Record], gone: &[u64], blocks: &[Block]) {
-    let kept: Vec<Record> =
-        before.iter().filter(|record| !gone.contains(&record.lsn.0)).cloned().collect();
-    assert_eq!(records(disk), kept);
-    let store = open(disk, 7);
-    assert_here(&store, blocks);
-    assert_eq!(store.fsck(FsckLevel::Full, &mut |_| {}).unwrap().damage, []);
-    store.put(&hold(&store), &[block(9000, 400)]).unwrap();
-    let last = commit(&store, vec![delta(9000)]);
-    assert_eq!(records(disk).last().unwrap().lsn, last);
-    assert_eq!(records(disk).len(), kept.len() + 1);
-    let again = repaired(disk);
-    assert!(!again.is_change(), "{again:?}");
-}
 
 /// Damages one segment and repairs; returns whether the log was damaged by it.
 fn damage_and_repair(

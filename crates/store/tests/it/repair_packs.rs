@@ -1,0 +1,185 @@
+//! Repair of a damaged log beside packs that went, or that the disk does not give out.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use cidlake_block::Block;
+use cidlake_store::disk::{Disk, DiskFile, MemDisk, OpenMode};
+use cidlake_store::{DamageKind, FsckLevel, RepairOptions, Store, repair};
+
+use crate::damaged::{
+    check, files, is_log_corrupt, lake, lost, places, records, repaired, segments,
+};
+use crate::support::{
+    assert_here, block, checkpoint, commit, delta, gc, hold, keep, open, root, unpin,
+};
+
+/// A disk that gives out nothing of one file.
+#[derive(Debug)]
+struct Deaf {
+    inner: MemDisk,
+    path: PathBuf,
+}
+
+impl Disk for Deaf {
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Box<dyn DiskFile>> {
+        let is_deaf = path == self.path;
+        if is_deaf { Err(io::Error::other("a bad sector")) } else { self.inner.open(path, mode) }
+    }
+
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        self.inner.create_dir(path)
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<String>> {
+        self.inner.list(path)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.inner.remove(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.inner.rename(from, to)
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        self.inner.sync_dir(path)
+    }
+}
+
+/// A lake in which a collection retired a pack; `is_read` keeps its file. Returns the number of the
+/// record that said so.
+fn collected(is_read: bool) -> (MemDisk, Store, [Block; 2], u64) {
+    let disk = MemDisk::new();
+    let store = open(&disk, 1);
+    let [live, dead] = [block(1, 300), block(2, 3000)];
+    keep(&store, &[live.clone(), dead.clone()]);
+    commit(&store, vec![unpin(&dead)]);
+    let reading = is_read.then(|| hold(&store));
+    let before = hold(&store).lsn().0;
+    let report = gc(&store);
+    assert_eq!(report.bytes_waiting > 0, is_read, "{report:?}");
+    drop(reading);
+    for number in 0..20 {
+        commit(&store, vec![delta(number)]);
+    }
+    (disk, store, [live, dead], before + 1)
+}
+
+/// Damages the record `lsn`.
+fn wound(disk: &MemDisk, lsn: u64) {
+    for path in segments(disk) {
+        let mut content = disk.content(&path).unwrap();
+        let found = places(&content).into_iter().find(|(number, _)| *number == lsn);
+        if let Some((_, place)) = found {
+            content[place.start + 41] ^= 1;
+            disk.set_content(&path, content).unwrap();
+            return;
+        }
+    }
+    panic!("there is no record {lsn}");
+}
+
+#[test]
+fn a_pack_that_went_is_not_missed_where_the_record_that_retired_it_is_lost() {
+    let (disk, store, [live, dead], retired) = collected(false);
+    drop(store);
+    wound(&disk, retired);
+    assert!(is_log_corrupt(&disk));
+    let report = repaired(&disk);
+    assert_eq!((lost(&report), report.damage), (vec![retired], vec![]));
+    assert_eq!(report.packs_retired.len(), 1);
+    let store = open(&disk, 2);
+    assert_eq!(store.fsck(FsckLevel::Full, &mut |_| {}).unwrap().damage, []);
+    assert_here(&store, std::slice::from_ref(&live));
+    // It is absent, and not damaged.
+    assert_eq!(store.get(dead.cid()).unwrap(), None);
+    assert_eq!(gc(&store).damaged, []);
+    assert!(!repaired(&disk).is_change());
+}
+
+#[test]
+fn a_pack_that_is_gone_is_missed_where_a_checkpoint_says_that_it_counts() {
+    for has_checkpoint in [false, true] {
+        let (disk, _) = lake();
+        if has_checkpoint {
+            checkpoint(&open(&disk, 2)).unwrap();
+        }
+        wound(&disk, 24);
+        let pack = files(&disk, "packs", ".car").remove(0);
+        disk.remove(&pack).unwrap();
+        let report = repaired(&disk);
+        assert_eq!(lost(&report), [24]);
+        assert_eq!(report.packs_retired.contains(&pack), !has_checkpoint);
+        let missed = report.damage.iter().filter(|damage| damage.path == pack).count();
+        assert_eq!(missed, usize::from(has_checkpoint));
+    }
+}
+
+#[test]
+fn a_pack_that_cannot_be_read_does_not_keep_the_log_from_being_repaired() {
+    let (disk, promises) = lake();
+    let before = records(&disk);
+    wound(&disk, 2);
+    for path in files(&disk, "packs", ".car") {
+        let disk = disk.fork();
+        let deaf = Deaf { inner: disk.process(), path: path.clone() };
+        let deaf: Arc<dyn Disk> = Arc::new(deaf);
+        let report = repair(&deaf, root(), RepairOptions::default(), &mut |_| {}).unwrap();
+        assert!(report.log_rebuilt);
+        assert_eq!(lost(&report), [2]);
+        let damage: Vec<_> = report.damage.iter().map(|d| (d.kind, &d.path)).collect();
+        assert_eq!(damage, [(DamageKind::Pack, &path)]);
+        assert!(report.damage[0].detail.contains("a bad sector"), "{report:?}");
+        // Once it is read again all is well.
+        check(&disk, &before, &[2], &promises.blocks);
+    }
+}
+
+#[test]
+fn a_check_reads_other_packs_than_the_one_that_cannot_be_read() {
+    let (disk, _) = lake();
+    let packs = files(&disk, "packs", ".car");
+    let whole = open(&disk, 2).fsck(FsckLevel::Full, &mut |_| {}).unwrap();
+    let deaf: Arc<dyn Disk> =
+        Arc::new(Deaf { inner: disk.process(), path: packs.last().unwrap().clone() });
+    let told = repair(&deaf, root(), RepairOptions { dry_run: true }, &mut |_| {}).unwrap();
+    assert_eq!((told.damage.len(), told.is_change()), (1, false));
+    assert!(whole.damage.is_empty());
+}
+
+#[test]
+fn a_pack_that_a_checkpoint_knows_to_be_retired_does_not_come_back() {
+    let (disk, store, [live, dead], retired) = collected(true);
+    checkpoint(&store).unwrap();
+    commit(&store, vec![delta(100)]);
+    drop(store);
+    wound(&disk, retired);
+    assert_eq!(lost(&repaired(&disk)), [retired]);
+    // Not even for whoever reads the log from its first record.
+    for path in files(&disk, "wal", ".checkpoint") {
+        disk.remove(&path).unwrap();
+    }
+    let store = open(&disk, 2);
+    let report = store.fsck(FsckLevel::Full, &mut |_| {}).unwrap();
+    assert_eq!((report.damage, report.packs_waiting), (vec![], 1));
+    assert!(!store.has(dead.cid()).unwrap());
+    assert_here(&store, std::slice::from_ref(&live));
+    assert!(gc(&store).bytes_freed > 3000);
+}
+
+#[test]
+fn a_pack_that_came_back_goes_with_the_next_collection() {
+    let (disk, store, [live, dead], retired) = collected(true);
+    drop(store);
+    wound(&disk, retired);
+    let report = repaired(&disk);
+    assert_eq!((report.damage, report.packs_retired), (vec![], vec![]));
+    let store = open(&disk, 2);
+    let report = gc(&store);
+    assert_eq!((report.packs_retired, report.damaged), (1, vec![]));
+    assert!(!store.has(dead.cid()).unwrap());
+    assert_here(&store, std::slice::from_ref(&live));
+}
