@@ -149,6 +149,7 @@ def commits(options, work, figures):
     env = environment(work)
     for number, order in turns(counts, options.rounds):
         folder = work / f"round-{number}"
+        folder.mkdir()
         lake = OpenLake(options.binary, folder / "cidlake", env)
         rivals = {name: Rival(name, folder / name) for name in options.only}
         commit_all(lake, rivals, counts, order, figures)
