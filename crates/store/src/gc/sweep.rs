@@ -21,7 +21,7 @@ use crate::fsck::{Damage, DamageKind};
 use crate::hold::Hold;
 use crate::lease::NOTHING_HELD;
 use crate::locked::lock;
-use crate::log::{Body, Draft, LogLock, Lsn};
+use crate::log::{Body, Drafts, LogLock, Lsn};
 use crate::pack::{Key, Pack, PackId, Pending, Span};
 use crate::rescue::Batch;
 use crate::store::Store;
@@ -385,6 +385,6 @@ fn retire(
         return Ok(());
     }
     let body = Body::Retire(victims.iter().map(|victim| victim.measured.pack.id).collect());
-    let draft = Draft::new(&body, &pending.extents, false)?;
-    parts.append(log_lock, pending, (vec![draft], vec![body]))
+    let drafts = Drafts::of_one(&body, &pending.extents)?;
+    parts.append(log_lock, pending, (drafts, vec![body]))
 }

@@ -282,7 +282,7 @@ impl Tail {
     }
 
     /// Takes in what this process itself appended.
-    pub(super) fn appended(&mut self, end: Position, bodies: Vec<(u64, Body)>) {
+    pub(super) fn appended(&mut self, end: Position, bodies: impl Iterator<Item = (u64, Body)>) {
         self.position = end;
         self.torn = false;
         for (lsn, body) in bodies {
