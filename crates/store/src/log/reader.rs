@@ -96,6 +96,10 @@ impl Tail {
     /// Reads on to the end of the log. `strict` also looks behind the end, for damage that looks
     /// like one; that is worth its time once, when the log is opened.
     pub(crate) fn follow(&mut self, folder: &LogFolder, strict: bool) -> Result<(), StoreError> {
+        let is_at_end = |active: &Active| active.ends_at_unlocked(&self.position, folder);
+        if !strict && !self.torn && self.active.as_ref().is_some_and(is_at_end) {
+            return Ok(());
+        }
         for _ in 1..LOOKS_MAX {
             match self.follow_once(folder, strict) {
                 Err(StoreError::LogCorrupt { .. }) => {}

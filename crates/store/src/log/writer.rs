@@ -195,10 +195,23 @@ impl Active {
     /// Returns whether this is still the last segment, and `position` its end: then there is
     /// nothing to follow. Wherever that is not certain the answer is no.
     pub(super) fn ends_at(&self, position: &Position, held: &LogLock) -> bool {
-        let is_last = held.was_open && !held.is_dirty() && held.names == self.names;
+        held.was_open && !held.is_dirty() && held.names == self.names && self.ends_before(position)
+    }
+
+    /// The same for somebody without the lock. A record that was acknowledged before this was
+    /// called stands behind the end, or the names changed, or the mark is set.
+    pub(super) fn ends_at_unlocked(&self, position: &Position, folder: &LogFolder) -> bool {
+        // None while this process writes.
+        let Some(file) = lock(&folder.idle_lock).clone() else { return false };
+        file.has_name().is_ok_and(|has_name| has_name)
+            && read_state(file.as_ref()).is_ok_and(|state| state == (false, self.names))
+            && self.ends_before(position)
+    }
+
+    /// Returns whether there is no record at `position`, which is in this segment.
+    fn ends_before(&self, position: &Position) -> bool {
         let mut next = [0; record::HEADER_BYTES];
-        is_last
-            && position.segment == Some(self.name)
+        position.segment == Some(self.name)
             && self.file.has_name().is_ok_and(|has_name| has_name)
             && read_full(self.file.as_ref(), position.offset, &mut next).is_ok()
             && next.iter().all(|byte| *byte == 0)
