@@ -84,6 +84,9 @@ impl BlockCache {
 
     /// Returns a block and counts the hit, but not a miss: the caller asks again elsewhere.
     pub(crate) fn probe(&self, cid: &Cid) -> Option<Block> {
+        if self.bytes_max == 0 {
+            return None;
+        }
         let found = self.entries.get(cid)?;
         self.hits.fetch_add(1, Ordering::Relaxed);
         Some(found)
@@ -100,7 +103,9 @@ impl BlockCache {
 
     /// Keeps a verified block.
     pub(crate) fn insert(&self, block: &Block) {
-        self.entries.insert(*block.cid(), block.clone());
+        if self.bytes_max > 0 {
+            self.entries.insert(*block.cid(), block.clone());
+        }
     }
 
     /// Returns how the cache does.

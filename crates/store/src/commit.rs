@@ -17,7 +17,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use crate::error::{CommitError, StoreError};
 use crate::hold::{Hold, Holds};
 use crate::locked::lock;
-use crate::log::{Body, Draft, Extent, LogFolder, LogLock, Lsn, Payload, Tail, append};
+use crate::log::{Body, Drafts, Extent, LogFolder, LogLock, Lsn, Payload, Tail, append};
 use crate::pack::{PackSet, PackWriter, Pending};
 use crate::rescue::rescue;
 
@@ -74,7 +74,7 @@ impl Parts<'_> {
         &self,
         mut log_lock: LogLock,
         pending: &Pending,
-        (drafts, bodies): (Vec<Draft>, Vec<Body>),
+        (drafts, bodies): (Drafts, Vec<Body>),
     ) -> Result<(), StoreError> {
         append(self.folder, &mut log_lock, self.tail, drafts, bodies)?;
         self.packs.announce(&pending.extents);
@@ -148,7 +148,7 @@ struct Ticket {
     hold: Hold,
     bodies: Vec<Body>,
     /// The bodies encoded, without extents.
-    drafts: Vec<Draft>,
+    drafts: Drafts,
     expect: Expect,
     seat: Arc<Seat>,
     is_answered: bool,
@@ -157,8 +157,7 @@ struct Ticket {
 impl Ticket {
     fn new(hold: Hold, payloads: Vec<Payload>, expect: Expect) -> Result<Self, StoreError> {
         let bodies: Vec<Body> = payloads.into_iter().map(Body::Payload).collect();
-        let drafts = (1..).zip(&bodies).map(|(at, body)| body.draft(at < bodies.len()));
-        let drafts = drafts.collect::<Result<_, _>>()?;
+        let drafts = Drafts::of_commit(&bodies)?;
         Ok(Self { hold, bodies, drafts, expect, seat: Arc::default(), is_answered: false })
     }
 
@@ -291,7 +290,7 @@ fn commit_all(
 
 /// The records to append, and the answers to give when they are durable.
 struct Plan {
-    drafts: Vec<Draft>,
+    drafts: Drafts,
     bodies: Vec<Body>,
     replies: Vec<Result<Lsn, Lsn>>,
 }
@@ -305,7 +304,7 @@ impl Plan {
         extents: &[Extent],
         is_dirty: bool,
     ) -> Result<Self, StoreError> {
-        let mut plan = Self { drafts: Vec::new(), bodies: Vec::new(), replies: Vec::new() };
+        let mut plan = Self { drafts: Drafts::default(), bodies: Vec::new(), replies: Vec::new() };
         for ticket in tickets {
             // A record without payload moves nothing that anybody could have read.
             let holds = match ticket.expect {
@@ -316,28 +315,34 @@ impl Plan {
                 plan.replies.push(Err(visible));
                 continue;
             }
-            let bodies = std::mem::take(&mut ticket.bodies);
-            for (body, draft) in bodies.into_iter().zip(std::mem::take(&mut ticket.drafts)) {
-                plan.push(body, draft, extents)?;
-                last += 1;
+            if !ticket.bodies.is_empty() {
+                last += ticket.bodies.len() as u64;
                 visible = Lsn(last);
             }
+            plan.take(ticket);
             plan.replies.push(Ok(visible));
         }
         // Blocks are to be durable after a commit without records, too: those of this process,
         // and those that it found in the records of a writer that ended before it synced them.
         let is_owed = (!extents.is_empty() || is_dirty) && plan.replies.iter().any(Result::is_ok);
         if plan.drafts.is_empty() && is_owed {
-            plan.push(Body::Nothing, Body::Nothing.draft(false)?, extents)?;
+            plan.drafts = Drafts::of_one(&Body::Nothing, &[])?;
+            plan.bodies.push(Body::Nothing);
+        }
+        // The first record of a write announces the extents.
+        if let Some(first) = plan.bodies.first().filter(|_| !extents.is_empty()) {
+            plan.drafts = plan.drafts.announcing(first, extents)?;
         }
         Ok(plan)
     }
 
-    /// Adds a record; the first one of a write announces the extents.
-    fn push(&mut self, body: Body, draft: Draft, extents: &[Extent]) -> Result<(), StoreError> {
-        let announces = self.drafts.is_empty() && !extents.is_empty();
-        self.drafts.push(if announces { draft.announcing(&body, extents)? } else { draft });
-        self.bodies.push(body);
-        Ok(())
+    /// Moves what is to be written out of a ticket. The first one's is taken as it is.
+    fn take(&mut self, ticket: &mut Ticket) {
+        self.drafts.append(std::mem::take(&mut ticket.drafts));
+        if self.bodies.is_empty() {
+            self.bodies = std::mem::take(&mut ticket.bodies);
+        } else {
+            self.bodies.append(&mut ticket.bodies);
+        }
     }
 }

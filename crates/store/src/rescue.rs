@@ -64,10 +64,15 @@ pub(crate) struct Batch {
 
 impl Batch {
     /// Takes a block in, and writes what there is where that is enough.
-    pub(crate) fn push(&mut self, parts: &Parts<'_>, block: Block) -> Result<(), StoreError> {
+    fn push(&mut self, parts: &Parts<'_>, block: Block) -> Result<(), StoreError> {
+        if self.add(block) < BATCH_BYTES { Ok(()) } else { self.write(parts) }
+    }
+
+    /// Takes a block in; returns how many bytes wait now.
+    pub(crate) fn add(&mut self, block: Block) -> usize {
         self.bytes += block.len();
         self.blocks.push(block);
-        if self.bytes < BATCH_BYTES { Ok(()) } else { self.write(parts) }
+        self.bytes
     }
 
     /// Writes what there is.

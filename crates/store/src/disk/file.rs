@@ -4,8 +4,12 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::Path;
 
+#[cfg(unix)]
+use rustix::buffer::spare_capacity;
 #[cfg(target_os = "linux")]
 use rustix::fs::{AtFlags, Statx, StatxFlags, statx};
+#[cfg(unix)]
+use rustix::io::Errno;
 
 use super::{Disk, DiskFile, OpenMode};
 
@@ -87,6 +91,23 @@ impl DiskFile for RealFile {
             }
         }
         Ok(done)
+    }
+
+    /// The buffer is not filled with zeros first, which is time for a block of few kilobytes.
+    #[cfg(unix)]
+    fn read_new(&self, offset: u64, len: usize) -> io::Result<Vec<u8>> {
+        let mut buffer = Vec::with_capacity(len);
+        while buffer.len() < len {
+            let at = offset + buffer.len() as u64;
+            match rustix::io::pread(&self.file, spare_capacity(&mut buffer), at) {
+                Ok(0) => break,
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        // The allocator may have given more than it was asked for.
+        buffer.truncate(len);
+        Ok(buffer)
     }
 
     fn write_at(&self, offset: u64, data: &[u8]) -> io::Result<()> {

@@ -76,6 +76,16 @@ pub trait DiskFile: Send + Sync + Debug {
     /// # Errors
     /// Whatever the operating system refuses.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
+    /// Reads `len` bytes at `offset`, fewer where the file ends, into memory of their own.
+    ///
+    /// # Errors
+    /// Whatever the operating system refuses.
+    fn read_new(&self, offset: u64, len: usize) -> io::Result<Vec<u8>> {
+        let mut buffer = vec![0; len];
+        let read = self.read_at(offset, &mut buffer)?;
+        buffer.truncate(read);
+        Ok(buffer)
+    }
     /// Writes all of `data` at `offset`; after an error part of it may be there.
     ///
     /// # Errors
@@ -122,9 +132,14 @@ const EMPTY_READS_MAX: u32 = 3;
 
 /// Reads `len` bytes at `offset`, fewer where the file ends.
 pub(crate) fn read_vec(file: &dyn DiskFile, offset: u64, len: usize) -> io::Result<Vec<u8>> {
-    let mut buffer = vec![0; len];
-    let read = read_full(file, offset, &mut buffer)?;
-    buffer.truncate(read);
+    let mut buffer = file.read_new(offset, len)?;
+    let read = buffer.len();
+    if read < len {
+        buffer.resize(len, 0);
+        let rest = buffer.get_mut(read..).unwrap_or_default();
+        let more = read_full(file, offset.saturating_add(read as u64), rest)?;
+        buffer.truncate(read + more);
+    }
     Ok(buffer)
 }
 

@@ -21,13 +21,17 @@ use crate::fsck::{Damage, DamageKind};
 use crate::hold::Hold;
 use crate::lease::NOTHING_HELD;
 use crate::locked::lock;
-use crate::log::{Body, Draft, LogLock, Lsn};
+use crate::log::{Body, Drafts, LogLock, Lsn};
 use crate::pack::{Key, Pack, PackId, Pending, Span};
 use crate::rescue::Batch;
 use crate::store::Store;
 
 /// How often it is tried without the log's lock.
 const TRIES_WITHOUT_LOCK: u32 = 3;
+
+/// How much is written at a time, in bytes. It is synced before more is written: a commit that is
+/// made meanwhile syncs the same pack, and would wait for all of it.
+const PIECE_BYTES: usize = 512 << 10;
 
 /// A collection at work.
 struct Sweep<'a> {
@@ -306,7 +310,12 @@ impl<'a> Sweep<'a> {
         };
         self.copied.insert(Key::of(cid));
         self.report.bytes_copied += span.len as u64;
-        if self.dry_run { Ok(()) } else { batch.push(parts, block) }
+        if !self.dry_run && batch.add(block) >= PIECE_BYTES {
+            batch.write(parts)?;
+            // Not announced: the record that retires the packs does that, or a commit before it.
+            synced_pending(parts)?;
+        }
+        Ok(())
     }
 
     /// Returns whether everything live in a pack is safe; reports what is not.
@@ -388,6 +397,6 @@ fn retire(
         return Ok(());
     }
     let body = Body::Retire(victims.iter().map(|victim| victim.measured.pack.id).collect());
-    let draft = Draft::new(&body, &pending.extents, false)?;
-    parts.append(log_lock, pending, (vec![draft], vec![body]))
+    let drafts = Drafts::of_one(&body, &pending.extents)?;
+    parts.append(log_lock, pending, (drafts, vec![body]))
 }

@@ -13,43 +13,59 @@ const TEXT: u8 = 3;
 const LIST: u8 = 4;
 const NULL: u8 = 0xf6;
 
-/// What a payload has at least room for, in bytes.
-const PAYLOAD_BYTES_TYPICAL: usize = 256;
+/// What the payload of a record of known shape has beside a name and extents, and its padding, take
+/// at most for the usual CIDs, in bytes.
+const PAYLOAD_BYTES_TYPICAL: usize = 88;
 
-/// Returns the payload of a record; none when its shape is not known here.
-pub(super) fn encode(body: &Body, extents: &[Extent]) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(PAYLOAD_BYTES_TYPICAL);
+/// Returns how much room a payload without extents, and its padding, take, in bytes: rather too much
+/// than too little, but for unusual CIDs.
+pub(super) fn room(body: &Body) -> usize {
+    let name = match body {
+        Body::Payload(Payload::Pin { name, .. }) => name.as_deref().unwrap_or_default(),
+        Body::Payload(Payload::Expire { name, .. }) => name,
+        _ => "",
+    };
+    PAYLOAD_BYTES_TYPICAL + name.len()
+}
+
+/// Appends the payload of a record to `out`; returns whether its shape is known here. What is not
+/// known leaves `out` as it was.
+pub(super) fn encode(out: &mut Vec<u8>, body: &Body, extents: &[Extent]) -> bool {
+    let begin = out.len();
     out.extend_from_slice(b"\xa2\x64body");
     match body {
         Body::Nothing => out.push(0xa0),
         Body::Payload(Payload::Delta { delta }) => {
             out.extend_from_slice(b"\xa1\x65delta");
-            link(&mut out, delta);
+            link(out, delta);
         }
         Body::Payload(Payload::Pin { cid, name }) => {
             out.extend_from_slice(b"\xa2\x63cid");
-            link(&mut out, cid);
+            link(out, cid);
             out.extend_from_slice(b"\x64name");
             match name {
-                Some(name) => text(&mut out, name),
+                Some(name) => text(out, name),
                 None => out.push(NULL),
             }
         }
         Body::Payload(Payload::Unpin { cid }) => {
             out.extend_from_slice(b"\xa1\x63cid");
-            link(&mut out, cid);
+            link(out, cid);
         }
-        Body::Payload(Payload::Expire { .. }) | Body::Retire(_) => return None,
+        Body::Payload(Payload::Expire { .. }) | Body::Retire(_) => {
+            out.truncate(begin);
+            return false;
+        }
     }
     out.extend_from_slice(b"\x67extents");
-    head(&mut out, LIST, extents.len() as u64);
+    head(out, LIST, extents.len() as u64);
     for extent in extents {
         out.push(0x83);
-        text(&mut out, &extent.pack.to_string());
-        head(&mut out, UNSIGNED, extent.len);
-        head(&mut out, UNSIGNED, u64::from(extent.prefix_crc));
+        text(out, &extent.pack.to_string());
+        head(out, UNSIGNED, extent.len);
+        head(out, UNSIGNED, u64::from(extent.prefix_crc));
     }
-    Some(out)
+    true
 }
 
 fn text(out: &mut Vec<u8>, text: &str) {
@@ -58,11 +74,11 @@ fn text(out: &mut Vec<u8>, text: &str) {
 }
 
 fn link(out: &mut Vec<u8>, cid: &Cid) {
-    let bytes = cid.to_bytes();
     out.extend_from_slice(b"\xd8\x2a");
-    head(out, BYTES, bytes.len() as u64 + 1);
+    head(out, BYTES, cid.encoded_len() as u64 + 1);
     out.push(0);
-    out.extend_from_slice(&bytes);
+    // Memory takes all that is written to it.
+    let _written = cid.write_bytes(out);
 }
 
 /// Writes the type of an item and the number that goes with it, in its shortest form.

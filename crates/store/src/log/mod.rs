@@ -5,6 +5,7 @@
 //! not known here, apart from the extents of packs that they make valid.
 
 mod checkpoint;
+mod drafts;
 mod encode;
 mod listing;
 mod quick;
@@ -25,8 +26,9 @@ use std::sync::{Arc, Mutex};
 pub use self::record::Payload;
 pub use self::salvage::LostRecords;
 
+pub(crate) use self::drafts::Drafts;
 pub(crate) use self::reader::{Retirement, Tail, records_between, stats};
-pub(crate) use self::record::{Body, Draft, Extent};
+pub(crate) use self::record::{Body, Extent};
 pub(crate) use self::repair::rebuild;
 pub(crate) use self::resume::{
     damaged as damaged_checkpoints, open_tail, remove_strays, write as write_checkpoint,

@@ -97,6 +97,10 @@ impl Tail {
     /// Reads on to the end of the log. `strict` also looks behind the end, for damage that looks
     /// like one; that is worth its time once, when the log is opened.
     pub(crate) fn follow(&mut self, folder: &LogFolder, strict: bool) -> Result<(), StoreError> {
+        let is_at_end = |active: &Active| active.ends_at_unlocked(&self.position, folder);
+        if !strict && !self.torn && self.active.as_ref().is_some_and(is_at_end) {
+            return Ok(());
+        }
         for _ in 1..LOOKS_MAX {
             match self.follow_proven(folder, strict) {
                 Err(StoreError::LogCorrupt { .. }) => {}
@@ -303,7 +307,7 @@ impl Tail {
     }
 
     /// Takes in what this process itself appended.
-    pub(super) fn appended(&mut self, end: Position, bodies: Vec<(u64, Body)>) {
+    pub(super) fn appended(&mut self, end: Position, bodies: impl Iterator<Item = (u64, Body)>) {
         self.position = end;
         self.torn = false;
         for (lsn, body) in bodies {

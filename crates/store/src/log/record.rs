@@ -42,12 +42,9 @@ pub(super) const ALIGN: usize = 8;
 /// The largest payload that is read, in bytes. It leaves room for what a commit of an hour-long
 /// import says about its packs.
 pub(super) const PAYLOAD_BYTES_MAX: usize = 8 << 20;
-/// The largest body that a caller may write, in bytes.
-const BODY_BYTES_MAX: usize = 1 << 20;
 
 const FLAG_MORE: u16 = 1;
 
-const _: () = assert!(BODY_BYTES_MAX * 2 <= PAYLOAD_BYTES_MAX);
 const _: () = assert!(HEADER_BYTES.is_multiple_of(ALIGN));
 
 /// What a record says.
@@ -125,7 +122,19 @@ pub(super) enum Found {
     Bad(&'static str),
 }
 
-/// A record to be written: its kind and payload, before it has a number.
+/// The header of a record up to the chain value.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Header {
+    pub(super) payload_bytes: usize,
+    pub(super) lsn: u64,
+    pub(super) epoch: u64,
+    pub(super) kind: u16,
+    pub(super) flags: u16,
+    pub(super) prev: u32,
+    pub(super) ordinal: u32,
+}
+
+/// A record to be written by itself: its kind and payload, before it has a number.
 #[derive(Debug, Clone)]
 pub(crate) struct Draft {
     pub(super) kind: u16,
@@ -177,7 +186,7 @@ struct ExpireBody {
 }
 
 impl Body {
-    fn kind(&self) -> u16 {
+    pub(super) fn kind(&self) -> u16 {
         match self {
             Self::Nothing => 0,
             Self::Payload(Payload::Delta { .. }) => 1,
@@ -187,39 +196,41 @@ impl Body {
             Self::Payload(Payload::Expire { .. }) => 5,
         }
     }
-
-    /// Encodes what a caller wants written, if it can be written at all.
-    pub(crate) fn draft(&self, more: bool) -> Result<Draft, StoreError> {
-        let draft = Draft::new(self, &[], more)?;
-        let bytes = draft.payload.len();
-        if bytes > BODY_BYTES_MAX {
-            return Err(too_large(bytes, BODY_BYTES_MAX));
-        }
-        Ok(draft)
-    }
 }
 
 impl Draft {
     /// Encodes a record's payload.
     pub(crate) fn new(body: &Body, extents: &[Extent], more: bool) -> Result<Self, StoreError> {
-        let payload = match super::encode::encode(body, extents) {
-            Some(payload) => Bytes::from(payload),
-            None => encode_any(body, extents)?,
-        };
-        if payload.len() > PAYLOAD_BYTES_MAX {
-            return Err(too_large(payload.len(), PAYLOAD_BYTES_MAX));
-        }
-        Ok(Self { kind: body.kind(), more, payload })
+        let mut payload = Vec::new();
+        write_payload(&mut payload, body, extents)?;
+        Ok(Self { kind: body.kind(), more, payload: payload.into() })
+    }
+}
+
+impl Header {
+    /// Writes the header of a record with this payload, and returns its chain value.
+    pub(super) fn write(&self, payload: &[u8], out: &mut [u8; HEADER_BYTES]) -> u32 {
+        let covered = self.covered();
+        let chain = chain_of(&covered, payload);
+        let mut rest = out.as_mut_slice();
+        put(&mut rest, covered);
+        put(&mut rest, chain.to_le_bytes());
+        chain
     }
 
-    /// Returns the same record, which says `body`, with `extents`.
-    pub(crate) fn announcing(&self, body: &Body, extents: &[Extent]) -> Result<Self, StoreError> {
-        Self::new(body, extents, self.more)
-    }
-
-    /// Returns the record's size in a segment, in bytes.
-    pub(super) fn size(&self) -> u64 {
-        size_of_record(self.payload.len())
+    fn covered(&self) -> [u8; COVERED_BYTES] {
+        let mut header = [0; COVERED_BYTES];
+        let mut rest = header.as_mut_slice();
+        put(&mut rest, MAGIC.to_le_bytes());
+        put(&mut rest, u32::try_from(self.payload_bytes).unwrap_or(u32::MAX).to_le_bytes());
+        put(&mut rest, self.lsn.to_le_bytes());
+        put(&mut rest, self.epoch.to_le_bytes());
+        put(&mut rest, self.kind.to_le_bytes());
+        put(&mut rest, self.flags.to_le_bytes());
+        put(&mut rest, self.prev.to_le_bytes());
+        put(&mut rest, self.ordinal.to_le_bytes());
+        debug_assert!(rest.is_empty());
+        header
     }
 }
 
@@ -227,7 +238,7 @@ impl RawRecord {
     /// Gives `draft` its place in the log.
     pub(super) fn place(draft: Draft, lsn: u64, epoch: u64, prev: u32, ordinal: u32) -> Self {
         let Draft { kind, more, payload } = draft;
-        let flags = if more { FLAG_MORE } else { 0 };
+        let flags = flags(more);
         let mut record = Self { lsn, epoch, kind, flags, prev, ordinal, chain: 0, payload };
         record.chain = record.computed_chain();
         record
@@ -235,7 +246,7 @@ impl RawRecord {
 
     /// Returns the record's size in a segment, in bytes.
     pub(super) fn size(&self) -> u64 {
-        size_of_record(self.payload.len())
+        size_of(self.payload.len()) as u64
     }
 
     /// Returns a checksum of what the record says, whatever segment it stands in.
@@ -318,24 +329,15 @@ impl RawRecord {
         }
     }
 
-    /// The header up to the chain value.
     fn covered(&self) -> [u8; COVERED_BYTES] {
-        let mut header = [0; COVERED_BYTES];
-        let mut rest = header.as_mut_slice();
-        put(&mut rest, MAGIC.to_le_bytes());
-        put(&mut rest, payload_len(&self.payload).to_le_bytes());
-        put(&mut rest, self.lsn.to_le_bytes());
-        put(&mut rest, self.epoch.to_le_bytes());
-        put(&mut rest, self.kind.to_le_bytes());
-        put(&mut rest, self.flags.to_le_bytes());
-        put(&mut rest, self.prev.to_le_bytes());
-        put(&mut rest, self.ordinal.to_le_bytes());
-        debug_assert!(rest.is_empty());
-        header
+        // Every payload was held against the limit when it was drafted or read.
+        let payload_bytes = self.payload.len();
+        let Self { lsn, epoch, kind, flags, prev, ordinal, .. } = *self;
+        Header { payload_bytes, lsn, epoch, kind, flags, prev, ordinal }.covered()
     }
 
     fn computed_chain(&self) -> u32 {
-        crc32c::crc32c_append(crc32c::crc32c(&self.covered()), &self.payload)
+        chain_of(&self.covered(), &self.payload)
     }
 }
 
@@ -413,6 +415,20 @@ fn put<const N: usize>(rest: &mut &mut [u8], field: [u8; N]) {
     }
 }
 
+/// Appends the payload of a record to `out`, and returns its size in bytes.
+pub(super) fn write_payload(
+    out: &mut Vec<u8>,
+    body: &Body,
+    extents: &[Extent],
+) -> Result<usize, StoreError> {
+    let begin = out.len();
+    if !super::encode::encode(out, body, extents) {
+        out.extend_from_slice(&encode_any(body, extents)?);
+    }
+    let bytes = out.len() - begin;
+    if bytes > PAYLOAD_BYTES_MAX { Err(too_large(bytes, PAYLOAD_BYTES_MAX)) } else { Ok(bytes) }
+}
+
 /// Encodes a payload of any shape.
 fn encode_any(body: &Body, extents: &[Extent]) -> Result<Bytes, StoreError> {
     let extents = extents
@@ -462,16 +478,21 @@ fn pack_named(name: &str) -> Result<PackId, Undecoded> {
         .ok_or_else(|| Undecoded::Payload(format!("{name:?} is not the name of a pack")))
 }
 
-fn size_of_record(payload_bytes: usize) -> u64 {
-    (HEADER_BYTES + payload_bytes.next_multiple_of(ALIGN)) as u64
+/// Returns the size of a record with such a payload in a segment, in bytes.
+pub(super) fn size_of(payload_bytes: usize) -> usize {
+    HEADER_BYTES + payload_bytes.next_multiple_of(ALIGN)
 }
 
-/// Every payload was held against the limit when it was drafted or read.
-fn payload_len(payload: &[u8]) -> u32 {
-    u32::try_from(payload.len()).unwrap_or(u32::MAX)
+/// Returns the flags of a record behind which more of the same commit follow, or do not.
+pub(super) fn flags(more: bool) -> u16 {
+    if more { FLAG_MORE } else { 0 }
 }
 
-fn too_large(bytes: usize, bytes_max: usize) -> StoreError {
+fn chain_of(covered: &[u8; COVERED_BYTES], payload: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c(covered), payload)
+}
+
+pub(super) fn too_large(bytes: usize, bytes_max: usize) -> StoreError {
     StoreError::RecordTooLarge { bytes: bytes as u64, bytes_max: bytes_max as u64 }
 }
 

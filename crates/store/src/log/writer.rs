@@ -12,9 +12,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use super::drafts::Drafts;
 use super::listing::list;
 use super::reader::Tail;
-use super::record::{self, Body, Draft, RawRecord};
+use super::record::{self, Body};
 use super::segment::{HEADER_BYTES, SegmentHeader, SegmentName};
 use super::walk::Position;
 use super::{LogFolder, recovery};
@@ -152,20 +153,19 @@ pub(crate) fn append(
     folder: &LogFolder,
     log_lock: &mut LogLock,
     tail: &Mutex<Tail>,
-    drafts: Vec<Draft>,
+    drafts: Drafts,
     bodies: Vec<Body>,
 ) -> Result<(), StoreError> {
-    let bytes = drafts.iter().map(Draft::size).sum();
     let (segment, start) = {
         let mut tail = lock(tail);
-        let segment = prepare(folder, log_lock, &mut tail, bytes)?;
+        let segment = prepare(folder, log_lock, &mut tail, drafts.size())?;
         log_lock.set(DIRTY)?;
         // From here on the segment is not what it was, unless the write succeeds: the ceiling
         // stays, and the mark makes the next writer replace the segment.
         tail.ceiling = Some((segment.name, tail.position.offset));
         (segment, tail.position)
     };
-    let (bytes, end) = frame(segment.name, start, drafts, bytes);
+    let (bytes, end) = drafts.place(segment.name, start);
     // The tail is not held here: others in this process read on, up to the ceiling.
     write(log_lock, &segment, start.offset, &bytes).inspect_err(|error| {
         if matches!(error, StoreError::Poisoned { .. }) {
@@ -175,7 +175,7 @@ pub(crate) fn append(
     let mut tail = lock(tail);
     tail.ceiling = None;
     tail.active = Some(segment);
-    tail.appended(end, (start.last + 1..).zip(bodies).collect());
+    tail.appended(end, (start.last + 1..).zip(bodies));
     Ok(())
 }
 
@@ -195,10 +195,23 @@ impl Active {
     /// Returns whether this is still the last segment, and `position` its end: then there is
     /// nothing to follow. Wherever that is not certain the answer is no.
     pub(super) fn ends_at(&self, position: &Position, held: &LogLock) -> bool {
-        let is_last = held.was_open && !held.is_dirty() && held.names == self.names;
+        held.was_open && !held.is_dirty() && held.names == self.names && self.ends_before(position)
+    }
+
+    /// The same for somebody without the lock. A record that was acknowledged before this was
+    /// called stands behind the end, or the names changed, or the mark is set.
+    pub(super) fn ends_at_unlocked(&self, position: &Position, folder: &LogFolder) -> bool {
+        // None while this process writes.
+        let Some(file) = lock(&folder.idle_lock).clone() else { return false };
+        file.has_name().is_ok_and(|has_name| has_name)
+            && read_state(file.as_ref()).is_ok_and(|state| state == (false, self.names))
+            && self.ends_before(position)
+    }
+
+    /// Returns whether there is no record at `position`, which is in this segment.
+    fn ends_before(&self, position: &Position) -> bool {
         let mut next = [0; record::HEADER_BYTES];
-        is_last
-            && position.segment == Some(self.name)
+        position.segment == Some(self.name)
             && self.file.has_name().is_ok_and(|has_name| has_name)
             && read_full(self.file.as_ref(), position.offset, &mut next).is_ok()
             && next.iter().all(|byte| *byte == 0)
@@ -332,18 +345,6 @@ fn make_room(
         StoreError::change(path, "write", error)
     })?;
     Ok(wanted)
-}
-
-/// Gives the drafts their numbers and chain values; they take `size` bytes.
-fn frame(name: SegmentName, start: Position, drafts: Vec<Draft>, size: u64) -> (Vec<u8>, Position) {
-    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
-    let mut end = start;
-    for (ordinal, draft) in (0_u32..).zip(drafts) {
-        let record = RawRecord::place(draft, end.last + 1, name.epoch, end.chain, ordinal);
-        record.write(&mut bytes);
-        end.advance(&record);
-    }
-    (bytes, end)
 }
 
 fn write(

@@ -362,7 +362,7 @@ impl PackSet {
     pub(crate) fn try_read_block(&self, cid: &Cid) -> Option<Block> {
         let (pack, span) = self.find(cid).ok()??;
         let section = self.read(&pack, span.offset, span.len).ok()?;
-        block_in_section(&section, cid, 0)
+        block_in_section(section, cid, 0)
     }
 
     /// Reads and verifies a block; where its copy is damaged, any other copy will do.
@@ -383,7 +383,7 @@ impl PackSet {
         let mut failure = None;
         for (pack, span) in places {
             match self.read(&pack, span.offset, span.len) {
-                Ok(section) => match block_in_section(&section, cid, 0) {
+                Ok(section) => match block_in_section(section, cid, 0) {
                     Some(block) => return Ok(Some(block)),
                     None => failure = Some(corrupt(cid, pack.id, span.offset)),
                 },
@@ -446,7 +446,7 @@ fn new_handles() -> Cache<PackId, Arc<dyn DiskFile>> {
 
 /// Takes the block `cid` out of the bytes of its section, which may go on behind it; none if they
 /// are damaged. `buffer_bytes` is the size of the buffer that `section` was cut from.
-pub(crate) fn block_in_section(section: &Bytes, cid: &Cid, buffer_bytes: usize) -> Option<Block> {
+pub(crate) fn block_in_section(section: Bytes, cid: &Cid, buffer_bytes: usize) -> Option<Block> {
     reader::block_in_section(section, cid, buffer_bytes)
 }
 

@@ -7,7 +7,7 @@
 use std::io;
 use std::path::Path;
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use cidlake_block::{Block, Cid, UnverifiedBlock, car};
 
 use super::format::{
@@ -72,14 +72,21 @@ pub(super) fn verified_section(
 }
 
 /// Takes the block `cid` out of the bytes of its section; none if they are damaged.
-pub(super) fn block_in_section(section: &Bytes, cid: &Cid, buffer_bytes: usize) -> Option<Block> {
-    let prefix = car::parse_section_prefix(section).ok()?;
-    let end = prefix.prefix_len.checked_add(usize::try_from(prefix.data_len).ok()?)?;
+pub(super) fn block_in_section(
+    mut section: Bytes,
+    cid: &Cid,
+    buffer_bytes: usize,
+) -> Option<Block> {
+    let prefix = car::parse_section_prefix(&section).ok()?;
+    let data_bytes = usize::try_from(prefix.data_len).ok()?;
+    let end = prefix.prefix_len.checked_add(data_bytes)?;
     if prefix.cid.hash() != cid.hash() || end > section.len() {
         return None;
     }
-    let data = section.slice(prefix.prefix_len..end);
-    let data = crate::cache::owned(data, buffer_bytes);
+    // No slice: a buffer that holds one block need not count who shares it.
+    section.advance(prefix.prefix_len);
+    section.truncate(data_bytes);
+    let data = crate::cache::owned(section, buffer_bytes);
     UnverifiedBlock { cid: *cid, data }.verify().ok()
 }
 

@@ -80,7 +80,7 @@ fn read_run(store: &Store, run: &[Want], found: &mut [Option<Block>]) -> Result<
                 (from <= to).then(|| (buffer.slice(from..to), buffer.len()))
             });
             let block = section.and_then(|(section, buffer_bytes)| {
-                block_in_section(&section, &want.cid, buffer_bytes)
+                block_in_section(section, &want.cid, buffer_bytes)
             });
             let block = match block {
                 Some(block) => Some(block),
