@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use cidlake_block::{Cid, Codec, unixfs};
-use cidlake_catalog::{ColumnStats, Commit, Entry, Part, Scalar};
+use cidlake_catalog::{ColumnStats, Commit, Entry, Part, PartListLink, Scalar};
 use cidlake_query::arrow::array::{ArrayRef, StringArray, TimestampMillisecondArray, UInt64Array};
 use cidlake_query::arrow::datatypes::DataType;
 use cidlake_query::arrow::record_batch::RecordBatch;
@@ -75,7 +75,9 @@ pub struct Shown {
     pub bytes: Option<u64>,
     /// The table's columns with what the commit knows of them.
     pub columns: Vec<ColumnInfo>,
-    /// The table's parts in row order.
+    /// How many parts the table has.
+    pub parts_total: u64,
+    /// They themselves in row order; none where they were not asked for.
     pub parts: Vec<PartInfo>,
     /// Free words of the commit.
     pub metadata: BTreeMap<String, String>,
@@ -179,9 +181,21 @@ impl Lake {
     /// # Errors
     /// `NotFound` and `Usage` as for every reference.
     pub async fn show(&self, reference: &str) -> Result<Shown, Error> {
+        self.shown(reference, true).await
+    }
+
+    /// Says what [`Self::show`] says but for the parts, at a cost that does not grow with them.
+    ///
+    /// # Errors
+    /// As [`Self::show`].
+    pub async fn describe(&self, reference: &str) -> Result<Shown, Error> {
+        self.shown(reference, false).await
+    }
+
+    async fn shown(&self, reference: &str, parts: bool) -> Result<Shown, Error> {
         let _hold = self.hold().await?;
         match self.target(reference).await? {
-            Target::Commit(found) => self.blocking(move |inner| inner.shown(*found)).await,
+            Target::Commit(found) => self.blocking(move |inner| inner.shown(*found, parts)).await,
             Target::Content(cid) => self.shown_content(cid).await,
         }
     }
@@ -259,6 +273,7 @@ impl Lake {
             rows: None,
             bytes,
             columns: Vec::new(),
+            parts_total: 0,
             parts: Vec::new(),
             metadata: BTreeMap::new(),
             operation: None,
@@ -296,9 +311,9 @@ impl Inner {
         })
     }
 
-    fn shown(&self, found: Found) -> Result<Shown, Error> {
+    fn shown(&self, found: Found, with_parts: bool) -> Result<Shown, Error> {
         let Found { entry, cid, commit } = found;
-        let parts = self.parts(&commit)?;
+        let parts = if with_parts { self.parts(&commit)? } else { Vec::new() };
         // Versions beside the head are news only where the head itself is shown.
         let conflicts = entry.as_ref().filter(|entry| entry.commit == cid);
         let conflicts =
@@ -314,7 +329,8 @@ impl Inner {
             kind: ShownKind::Table,
             rows: Some(commit.rows),
             bytes: Some(commit.bytes),
-            columns: column_infos(&commit, &parts)?,
+            columns: column_infos(&commit)?,
+            parts_total: crate::write::count(&commit.parts),
             parts: part_infos(&commit, &parts)?,
             metadata: commit.metadata,
             operation: Some(commit.operation),
@@ -349,13 +365,14 @@ fn hex(bytes: &Bytes) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn column_infos(commit: &Commit, parts: &[Part]) -> Result<Vec<ColumnInfo>, Error> {
+/// Says what is known of each column, by what the commit says of the lists of its parts.
+fn column_infos(commit: &Commit) -> Result<Vec<ColumnInfo>, Error> {
     let schema = layout::canonical_schema(&*layout::schema_from_bytes(&commit.schema)?)?;
-    let filled: Vec<&Part> = parts.iter().filter(|part| part.rows > 0).collect();
+    let filled: Vec<&PartListLink> = commit.parts.iter().filter(|list| list.rows > 0).collect();
     let columns = commit.columns.iter().zip(schema.fields()).enumerate();
     let infos = columns.map(|(index, (column, field))| {
         let stats: Option<Vec<&ColumnStats>> =
-            filled.iter().map(|part| part.columns.get(index)).collect();
+            filled.iter().map(|list| list.columns.get(index)).collect();
         let known = stats.as_ref();
         let end = |which| known.and_then(|stats| extreme(&filled, stats, field.data_type(), which));
         ColumnInfo {
@@ -370,23 +387,23 @@ fn column_infos(commit: &Commit, parts: &[Part]) -> Result<Vec<ColumnInfo>, Erro
     Ok(infos.collect())
 }
 
-/// Returns the least or greatest bound over all parts; a part of nulls alone has none and does
+/// Returns the least or greatest bound over all lists of parts; one of nulls alone has none and does
 /// not count.
 fn extreme(
-    parts: &[&Part],
+    lists: &[&PartListLink],
     stats: &[&ColumnStats],
     kind: &DataType,
     which: Extreme,
 ) -> Option<String> {
     let mut bounds: Vec<&Scalar> = Vec::with_capacity(stats.len());
-    for (part, stats) in parts.iter().zip(stats) {
+    for (list, stats) in lists.iter().zip(stats) {
         let bound = match which {
             Extreme::Least => stats.min.as_ref(),
             Extreme::Greatest => stats.max.as_ref(),
         };
         match bound {
             Some(bound) => bounds.push(bound),
-            None if stats.nulls == part.rows => {}
+            None if stats.nulls == list.rows => {}
             None => return None,
         }
     }

@@ -175,7 +175,7 @@ impl Lake {
 
     /// Returns the table that `reference` means.
     async fn dataset(&self, reference: &str) -> Result<Shown, Error> {
-        let shown = self.show(reference).await?;
+        let shown = self.describe(reference).await?;
         if shown.commit.is_none() {
             return Err(Error::not_found(format!("{reference} is not a dataset"))
                 .with_hint("`vfs_ls /datasets` lists what there is"));
@@ -303,7 +303,7 @@ fn metadata_bytes(shown: &Shown) -> Bytes {
             "size_bytes": shown.bytes,
             "is_partitioned": partitioned,
             "partition_cols": shown.partition_columns,
-            "parts": shown.parts.len(),
+            "parts": shown.parts_total,
             "compression": COMPRESSION,
             "profile": shown.profile,
             "operation": shown.operation,

@@ -62,7 +62,7 @@ fn required<'a>(arguments: &'a JsonObject, name: &str) -> Result<&'a str, ErrorD
 
 async fn shown(lake: &Lake, arguments: &JsonObject) -> Result<Shown, ErrorData> {
     let name = required(arguments, "name")?;
-    let mut shown = lake.show(name).await.map_err(|error| wire::error_data(&error))?;
+    let mut shown = lake.describe(name).await.map_err(|error| wire::error_data(&error))?;
     // As the caller wrote it: a version is queried under the same words.
     shown.name = Some(name.to_owned());
     Ok(shown)
@@ -96,7 +96,7 @@ async fn write_sql(lake: &Lake, question: &str) -> Result<String, ErrorData> {
     let all = lake.datasets().await.map_err(failed)?;
     let mut tables = String::new();
     for info in all.iter().take(DATASETS_MAX) {
-        let mut shown = lake.show(&info.commit.to_string()).await.map_err(failed)?;
+        let mut shown = lake.describe(&info.commit.to_string()).await.map_err(failed)?;
         shown.name = Some(info.name.clone());
         tables.push_str(&table(&shown));
         tables.push('\n');

@@ -60,7 +60,7 @@ pub(super) async fn read(lake: &Lake, uri: &str) -> Result<ReadResourceResult, E
     let Some(reference) = uri.strip_prefix(PREFIX) else {
         return Err(not_found(format!("{uri} is not beneath {PREFIX}")));
     };
-    let shown = match lake.show(reference).await {
+    let shown = match lake.describe(reference).await {
         Ok(shown) => shown,
         Err(error) => {
             let error = wire::error_data(&error);

@@ -123,7 +123,7 @@ pub(super) fn metadata(shown: &Shown, name: Option<&str>) -> Value {
         "is_partitioned": is_partitioned(shown),
         "partition_cols": shown.partition_columns,
         "storage_path": path_of(shown),
-        "parts": shown.parts.len(),
+        "parts": shown.parts_total,
         "profile": shown.profile,
         "operation": shown.operation,
         "created_at": shown.time_ms.and_then(rfc3339),

@@ -102,7 +102,7 @@ pub(super) async fn store(context: &Context, mut arguments: Arguments) -> Result
         ..StoreRequest::default()
     };
     let stored = context.lake.store(request, no_progress()).await?;
-    let shown = context.lake.show(&stored.commit.to_string()).await?;
+    let shown = context.lake.describe(&stored.commit.to_string()).await?;
     Ok(wire::stored(&stored, &shown))
 }
 
@@ -185,7 +185,7 @@ pub(super) async fn retrieve(context: &Context, mut arguments: Arguments) -> Res
 
     let lake = &context.lake;
     let before = lake.cache_stats().await?;
-    let shown = lake.show(&reference).await?;
+    let shown = lake.describe(&reference).await?;
     // From here on the very version that was found, whatever others do to the name.
     let exact = shown.commit.unwrap_or(shown.cid).to_string();
     let total = shown.rows.filter(|_| filter.is_none());

@@ -123,7 +123,7 @@ pub(super) async fn info(context: &Context, mut arguments: Arguments) -> Result<
     {
         let dataset = entry.dataset.as_ref();
         let version = dataset.map_or(cid, |dataset| dataset.commit);
-        let shown = context.lake.show(&version.to_string()).await?;
+        let shown = context.lake.describe(&version.to_string()).await?;
         info["is_partitioned"] = wire::is_partitioned(&shown).into();
         info["metadata"] = wire::metadata(&shown, dataset.map(|dataset| dataset.name.as_str()));
     }
