@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use cidlake_block::{Block, Blocks, Cid};
 use cidlake_catalog::{ApplyError, Catalog, Change, Key, Name, SignedDelta};
 use cidlake_query::{Engine, EngineOptions};
-use cidlake_store::disk::RealDisk;
+use cidlake_store::disk::{Disk, RealDisk};
 use cidlake_store::{CommitError, Expect, Hold, Lsn, Options, Payload, Store};
 
 use crate::blocks::{LakeBlocks, blocking};
@@ -105,7 +105,26 @@ impl Lake {
         blocking(move || Self::open_blocking(settings, open)).await
     }
 
+    /// Opens the lake that `settings` name on another disk than the operating system's: a way in for
+    /// tests that cut the power, and no part of the interface.
+    #[doc(hidden)]
+    pub async fn open_on(
+        disk: Arc<dyn Disk>,
+        settings: Settings,
+        open: Open,
+    ) -> Result<Self, Error> {
+        blocking(move || Self::open_on_blocking(disk, settings, open)).await
+    }
+
     pub(crate) fn open_blocking(settings: Settings, open: Open) -> Result<Self, Error> {
+        Self::open_on_blocking(Arc::new(RealDisk), settings, open)
+    }
+
+    fn open_on_blocking(
+        disk: Arc<dyn Disk>,
+        settings: Settings,
+        open: Open,
+    ) -> Result<Self, Error> {
         let mut seed = [0_u8; 16];
         key::fill_random(&mut seed)?;
         let options = Options {
@@ -114,7 +133,7 @@ impl Lake {
             seed,
             ..Options::default()
         };
-        let store = Arc::new(Store::open(Arc::new(RealDisk), &settings.path, options)?);
+        let store = Arc::new(Store::open(disk, &settings.path, options)?);
         let blocks: Arc<dyn Blocks> = Arc::new(LakeBlocks::new(Arc::clone(&store)));
         let engine = Engine::new(
             Arc::clone(&blocks),

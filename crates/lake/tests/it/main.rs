@@ -5,17 +5,23 @@ mod archive;
 mod compact;
 mod damage;
 mod delete;
+#[path = "../../../store/tests/it/dice.rs"]
+mod dice;
 mod diff;
 mod files;
 mod history;
 mod keeping;
 mod layout;
+mod overlap;
 mod partitions;
+mod program;
+mod refused;
 mod sharing;
 mod tables;
 mod tree;
 mod upsert;
 mod versions;
+mod writers;
 
 use std::collections::BTreeMap;
 use std::path::Path;
