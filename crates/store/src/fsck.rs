@@ -91,7 +91,8 @@ pub(crate) fn check(
 ) -> Result<FsckReport, StoreError> {
     let mut report = FsckReport::default();
     let told = check_log(log_folder, &mut report)?;
-    check_packs(log_folder.disk.as_ref(), packs, &told, level, &mut report, progress)?;
+    let disk = log_folder.disk.as_ref();
+    check_packs(disk, packs, &told, level, Unread::IsFailure, &mut report, progress)?;
     Ok(report)
 }
 
@@ -116,12 +117,37 @@ fn pack_ids(names: &[String]) -> Vec<PackId> {
     ids
 }
 
+/// What it is where the disk does not give out a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unread {
+    /// The end of the check.
+    IsFailure,
+    /// Damage of that file; the others are checked.
+    IsDamage,
+}
+
+impl Unread {
+    fn tell(
+        self,
+        report: &mut FsckReport,
+        (kind, path): (DamageKind, PathBuf),
+        error: StoreError,
+    ) -> Result<(), StoreError> {
+        if self == Self::IsFailure {
+            return Err(error);
+        }
+        report.damage.push(unread(kind, path, &error));
+        Ok(())
+    }
+}
+
 /// Checks the packs in `folder` as far as the log has `told` that they count.
 pub(crate) fn check_packs(
     disk: &dyn Disk,
     folder: &Path,
     told: &Told,
     level: FsckLevel,
+    unread: Unread,
     report: &mut FsckReport,
     progress: &mut dyn FnMut(FsckProgress),
 ) -> Result<(), StoreError> {
@@ -137,7 +163,7 @@ pub(crate) fn check_packs(
             // A collection removed it meanwhile.
             Err(error) if error.is_absence() => {}
             Err(error) => {
-                report.damage.push(unread(DamageKind::Pack, folder.join(id.file_name()), &error));
+                unread.tell(report, (DamageKind::Pack, folder.join(id.file_name())), error)?;
             }
             Ok(size) => sized.push(size),
         }
@@ -153,7 +179,7 @@ pub(crate) fn check_packs(
             Ok(found) => report.take(found),
             Err(error) => {
                 let path = folder.join(size.id.file_name());
-                report.damage.push(unread(DamageKind::Pack, path, &error));
+                unread.tell(report, (DamageKind::Pack, path), error)?;
             }
         }
         bytes_before += size.bytes;
@@ -162,7 +188,7 @@ pub(crate) fn check_packs(
         match check_midx(disk, folder, name, &told.extents) {
             Ok(damage) => report.damage.extend(damage),
             Err(error) => {
-                report.damage.push(unread(DamageKind::Index, folder.join(name), &error));
+                unread.tell(report, (DamageKind::Index, folder.join(name)), error)?;
             }
         }
     }

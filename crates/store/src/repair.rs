@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use crate::disk::Disk;
 use crate::error::StoreError;
-use crate::fsck::{self, Damage, DamageKind, FsckLevel, FsckProgress, FsckReport, Told};
+use crate::fsck::{self, Damage, DamageKind, FsckLevel, FsckProgress, FsckReport, Told, Unread};
 use crate::log::{self, Extent, LogFolder, LogLock, LostRecords, Salvage};
 use crate::pack::{self, PackId, PackSize};
 use crate::settings;
@@ -203,7 +203,8 @@ impl Work<'_> {
         progress: &mut dyn FnMut(FsckProgress),
     ) -> Result<(), StoreError> {
         let mut found = FsckReport::default();
-        fsck::check_packs(self.disk(), self.packs, told, FsckLevel::Full, &mut found, progress)?;
+        let (level, unread) = (FsckLevel::Full, Unread::IsDamage);
+        fsck::check_packs(self.disk(), self.packs, told, level, unread, &mut found, progress)?;
         self.indexes(&mut found, report);
         let damaged: BTreeSet<PathBuf> = found
             .damage

@@ -345,8 +345,7 @@ impl Store {
     /// changed.
     ///
     /// # Errors
-    /// When the log or a folder cannot be read at all; damage is in the report, and so are packs that
-    /// cannot be read.
+    /// When a file cannot be read at all; damage is in the report.
     pub fn fsck(
         &self,
         level: FsckLevel,

@@ -139,7 +139,7 @@ fn a_pack_that_cannot_be_read_does_not_keep_the_log_from_being_repaired() {
 }
 
 #[test]
-fn a_check_reads_other_packs_than_the_one_that_cannot_be_read() {
+fn a_repair_checks_other_packs_than_the_one_that_cannot_be_read() {
     let (disk, _) = lake();
     let packs = files(&disk, "packs", ".car");
     let whole = open(&disk, 2).fsck(FsckLevel::Full, &mut |_| {}).unwrap();
