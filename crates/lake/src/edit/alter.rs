@@ -10,17 +10,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use cidlake_block::Cid;
 use cidlake_catalog::{Commit, Name, Part};
-use cidlake_query::layout::{Alteration, alter_part, schema_from_bytes};
-use cidlake_query::{ColumnChanges, ColumnPlan, near};
+use cidlake_query::edit::KeyColumns;
+use cidlake_query::layout::{Alteration, alter_part, schema_from_bytes, schema_to_bytes};
+use cidlake_query::{ColumnChanges, ColumnPlan, Table, near};
 use cidlake_store::Hold;
 use tokio::runtime::Handle;
 
 use crate::edit::compact::dropped;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::history::{Found, parse_name};
 use crate::lake::{Inner, Lake};
 use crate::progress::{Progress, ProgressEvent, Unit};
-use crate::write::{Next, NextParts};
+use crate::write::{KEY_DRAFTS_MAX, Next, NextParts, Published, overtaken, too_busy};
+
+/// What to do first about a column that names folders.
+const UNPARTITION: &str =
+    "store the whole dataset again first, with --no-partition or by other columns";
 
 /// What to change of a dataset.
 #[derive(Clone, Debug, Default)]
@@ -69,8 +74,8 @@ impl Lake {
     ///
     /// # Errors
     /// `NotFound` when no dataset has the name, `Usage` for a column that must stay, `Invalid` for a
-    /// column that is not there and for what cannot be done to one, `Conflict` when the dataset was
-    /// changed meanwhile.
+    /// column that is not there, for what cannot be done to one and for a key that does not identify
+    /// the rows, `Conflict` when the dataset was changed meanwhile.
     pub async fn alter(
         &self,
         name: &str,
@@ -119,10 +124,9 @@ impl Inner {
             }
             _ => (None, 0),
         };
-        let published = self.publish(&hold, Some(name), |head| {
-            let head = head.ok_or_else(|| dropped(name))?;
+        let published = self.publish_altered(&hold, name, request, |head| {
             if plan.is_some() && head.cid != base.cid {
-                return Err(overtaken(name, &base, head));
+                return Err(overtaken(name, "changed", &base.cid, &head.cid));
             }
             next(&head.commit, request, plan.as_ref(), parts.as_deref())
         })?;
@@ -138,6 +142,44 @@ impl Inner {
         })
     }
 
+    /// Makes what `make` says the newest version. Where it gets another key, the rows of just the
+    /// version that it is made of are compared by it before.
+    fn publish_altered(
+        &self,
+        hold: &Hold,
+        name: &Name,
+        request: &AlterRequest,
+        make: impl Fn(&Found) -> Result<Next, Error>,
+    ) -> Result<Published, Error> {
+        if request.key.as_ref().is_none_or(Vec::is_empty) {
+            return self.publish(hold, Some(name), |head| make(head.ok_or_else(|| dropped(name))?));
+        }
+        for _ in 0..KEY_DRAFTS_MAX {
+            let head = self.newest(name)?;
+            self.check_new_key(name, &head, make(&head)?)?;
+            if let Some(published) = self.publish_on(hold, name, &head.cid, &make)? {
+                return Ok(published);
+            }
+        }
+        Err(too_busy(name))
+    }
+
+    /// Refuses a key by which two rows of the version that is made of `head` are the same.
+    fn check_new_key(&self, name: &Name, head: &Found, next: Next) -> Result<(), Error> {
+        let columns = KeyColumns::new(&next.schema, &next.key_columns)?;
+        let schema = schema_to_bytes(&next.schema);
+        if next.key_columns == head.commit.key_columns && schema == head.commit.schema {
+            return Ok(());
+        }
+        let parts = match next.parts {
+            NextParts::All(parts) => parts,
+            NextParts::Behind(_) | NextParts::Same => self.parts(&head.commit)?,
+        };
+        let partition_columns = next.partition_columns;
+        let table = Table::new(Commit { schema, partition_columns, ..head.commit.clone() })?;
+        self.check_unique(name, &table, &parts, &columns)
+    }
+
     /// Plans what becomes of the columns; `None` where nothing is asked of them.
     fn plan(&self, commit: &Commit, request: &AlterRequest) -> Result<Option<ColumnPlan>, Error> {
         if !request.touches_columns() {
@@ -149,7 +191,7 @@ impl Inner {
             if let Some(name) = request.drop.iter().find(|name| columns.contains(name)) {
                 let keyed = what == "key";
                 let remedy =
-                    if keyed { "take the key away first, with --no-key" } else { "keep it" };
+                    if keyed { "take the key away first, with --no-key" } else { UNPARTITION };
                 return Err(
                     Error::usage(format!("column `{name}` is a {what} column")).with_hint(remedy)
                 );
@@ -320,12 +362,4 @@ fn no_column(name: &str, names: &[String]) -> Error {
         [] => error.with_hint(format!("the columns are {}", names.join(", "))),
         near => error.with_hint(format!("did you mean `{}`?", near.join("` or `"))),
     }
-}
-
-fn overtaken(name: &Name, base: &Found, head: &Found) -> Error {
-    let message = format!(
-        "{name} changed meanwhile: this was made from its version {}, and the newest is {}",
-        base.cid, head.cid
-    );
-    Error::new(ErrorKind::Conflict, message).with_hint("nothing was written: run it again")
 }

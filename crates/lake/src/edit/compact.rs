@@ -124,10 +124,16 @@ impl Inner {
             let Some(older) = self.older_version(&parent)? else { break };
             version = older;
         }
-        let parts = self.parts(&head.commit)?;
-        let small = parts.iter().filter(|part| part.bytes < SMALL_PART_BYTES).count();
-        Ok(small >= SMALL_PARTS_MIN)
+        Ok(mergeable(&self.parts(&head.commit)?) >= SMALL_PARTS_MIN)
     }
+}
+
+/// Counts the small parts that stand beside another one of their partition: those that could be one
+/// with it.
+fn mergeable(parts: &[Part]) -> usize {
+    let is_small = |part: &&Part| part.bytes < SMALL_PART_BYTES;
+    let runs = parts.chunk_by(|a, b| a.partition == b.partition).filter(|run| run.len() > 1);
+    runs.map(|run| run.iter().filter(is_small).count()).sum()
 }
 
 /// Returns parts by the number of rows before them.
@@ -146,4 +152,27 @@ fn by_start(parts: &[Part]) -> StoredParts {
 pub(crate) fn dropped(name: &Name) -> Error {
     Error::not_found(format!("{name} was dropped meanwhile"))
         .with_hint("nothing was written; `cidlake datasets` lists what there is")
+}
+
+#[cfg(test)]
+mod tests {
+    use cidlake_block::{Codec, cid_of};
+
+    use super::*;
+
+    #[test]
+    fn only_neighbours_of_one_partition_could_be_one_part() {
+        let of = |partition: &str, bytes: u64| Part {
+            cid: cid_of(Codec::Raw, &bytes.to_le_bytes()),
+            rows: 1,
+            bytes,
+            tsize: bytes,
+            partition: vec![Some(partition.to_owned())],
+            columns: Vec::new(),
+            rows_hash: None,
+        };
+        let parts = [of("a", 1), of("b", 2), of("b", 3), of("b", SMALL_PART_BYTES), of("c", 4)];
+        assert_eq!(mergeable(&parts), 2);
+        assert_eq!(mergeable(&[]), 0);
+    }
 }

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
+use cidlake_block::Cid;
 use cidlake_catalog::{Commit, Name, Part, PartId};
 use cidlake_query::Table;
 use cidlake_query::arrow::datatypes::SchemaRef;
@@ -20,14 +21,14 @@ use tokio::runtime::Handle;
 
 use super::delete::once_each;
 use crate::error::{Error, ErrorKind};
-use crate::history::parse_name;
+use crate::history::{Found, parse_name};
 use crate::ingest;
 use crate::lake::Inner;
 use crate::parallel::in_parallel;
 use crate::progress::{Progress, ProgressEvent, Unit};
 use crate::write::{
     Incoming, KEY_DRAFTS_MAX, Next, NextParts, Published, StoreRequest, Stored, check_append,
-    described, incoming, key_error, key_of, partition_of, too_busy,
+    described, incoming, key_error, key_of, overtaken, partition_of, too_busy,
 };
 
 /// What became of rows that were put in by their keys.
@@ -50,9 +51,10 @@ struct Upsert<'a> {
     name: Name,
     hold: &'a Hold,
     rows: KeyedRows,
-    /// The schema as the user gave it, and as the commit had it that the rows were made to fit.
+    /// The schema as the user gave it, and as the commit `base` had it that the rows were made to fit.
     schema: SchemaRef,
     onto: Bytes,
+    base: Cid,
     /// The key that the dataset had then, and the one by which rows are put in.
     key_before: Vec<String>,
     key: Vec<String>,
@@ -129,6 +131,7 @@ impl Inner {
             rows: self.in_memory(incoming(opened), columns, progress)?,
             schema,
             onto: base.commit.schema,
+            base: base.cid,
             key_before: base.commit.key_columns,
             key,
             partition_columns: base.commit.partition_columns,
@@ -178,7 +181,7 @@ impl Inner {
         known: &mut Known,
     ) -> Result<Option<(Published, Upserted)>, Error> {
         let base = self.newest(&upsert.name)?;
-        check_base(upsert, &base.commit)?;
+        check_base(upsert, &base)?;
         let parts = self.parts(&base.commit)?;
         let table = Table::new(base.commit.clone())?;
         if base.commit.key_columns.is_empty() {
@@ -325,19 +328,19 @@ fn rule_behind(commit: &Commit) -> CutRule {
     CutRule { columns, ends: Vec::new(), partition_columns }
 }
 
-/// Refuses a version with other columns or another key than when the rows were read.
-fn check_base(upsert: &Upsert<'_>, commit: &Commit) -> Result<(), Error> {
-    let what = if commit.schema != upsert.onto {
-        "other columns"
+/// Refuses a version with other columns, partitions or another key than when the rows were read.
+fn check_base(upsert: &Upsert<'_>, newest: &Found) -> Result<(), Error> {
+    let commit = &newest.commit;
+    let did = if commit.schema != upsert.onto {
+        "got other columns"
     } else if commit.partition_columns != upsert.partition_columns {
-        "other partitions"
+        "got other partitions"
     } else if commit.key_columns != upsert.key_before {
-        "another key"
+        "got another key"
     } else {
         return Ok(());
     };
-    let message = format!("{} got {what} before the rows were put in", upsert.name);
-    Err(Error::new(ErrorKind::Conflict, message).with_hint("nothing was written: run it again"))
+    Err(overtaken(&upsert.name, did, &upsert.base, &newest.cid))
 }
 
 /// Puts what became of parts in their places.

@@ -5,13 +5,11 @@
 //! [`Grouping`].
 
 use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{BufReader, BufWriter, Read, Seek as _, SeekFrom};
 use std::ops::Range;
 
 use cidlake_query::arrow::array::RecordBatch;
-use cidlake_query::arrow::compute::concat_batches;
 use cidlake_query::arrow::datatypes::SchemaRef;
-use cidlake_query::arrow::error::ArrowError;
 use cidlake_query::arrow::ipc::reader::StreamReader;
 use cidlake_query::arrow::ipc::writer::StreamWriter;
 use cidlake_query::layout::{Grouping, Partitioning};
@@ -21,6 +19,9 @@ use super::pipeline::report;
 use crate::error::{Error, ErrorKind};
 use crate::lake::Inner;
 use crate::progress::Progress;
+
+/// How much is written and read at a time.
+const BUFFER_BYTES: usize = 1 << 20;
 
 /// Rows that wait, by the number of their partition.
 struct Waiting {
@@ -110,8 +111,7 @@ impl Waiting {
                 continue;
             }
             partition.retain(|piece| piece.held().is_none());
-            let range = spill.write(&concat_batches(&self.schema, &held).map_err(unkept)?)?;
-            partition.push(Piece::Spilled(range));
+            partition.push(Piece::Spilled(spill.write(&self.schema, &held)?));
         }
         self.bytes = 0;
         Ok(())
@@ -126,10 +126,19 @@ impl Waiting {
         let taken = order
             .into_iter()
             .filter_map(move |number| partitions.get_mut(number).map(std::mem::take));
-        taken.flatten().map(move |piece| match (piece, &mut self.spill) {
-            (Piece::Held(rows), _) => Ok(rows),
-            (Piece::Spilled(range), Some(spill)) => spill.read(range),
-            (Piece::Spilled(_), None) => Err(Error::internal("rows wait in a file that is not")),
+        let spill = self.spill.take();
+        taken.flatten().flat_map(move |piece| -> Box<dyn Iterator<Item = _> + Send> {
+            match (piece, &spill) {
+                (Piece::Held(rows), _) => Box::new(std::iter::once(Ok(rows))),
+                (Piece::Spilled(range), Some(spill)) => match spill.read(range) {
+                    Ok(rows) => Box::new(rows),
+                    Err(error) => Box::new(std::iter::once(Err(error))),
+                },
+                (Piece::Spilled(_), None) => {
+                    let error = Error::internal("rows wait in a file that is not there");
+                    Box::new(std::iter::once(Err(error)))
+                }
+            }
         })
     }
 }
@@ -144,27 +153,47 @@ impl Piece {
 }
 
 impl Spill {
-    fn write(&mut self, rows: &RecordBatch) -> Result<Range<u64>, Error> {
-        let mut writer = StreamWriter::try_new(Vec::new(), &rows.schema()).map_err(unkept)?;
-        writer.write(rows).map_err(unkept)?;
-        let bytes = writer.into_inner().map_err(unkept)?;
+    /// Writes rows behind those that are there, batch by batch.
+    fn write(&mut self, schema: &SchemaRef, rows: &[RecordBatch]) -> Result<Range<u64>, Error> {
         self.file.seek(SeekFrom::Start(self.end)).map_err(unkept)?;
-        self.file.write_all(&bytes).map_err(unkept)?;
+        let out = BufWriter::with_capacity(BUFFER_BYTES, &self.file);
+        let mut writer = StreamWriter::try_new(out, schema).map_err(unkept)?;
+        for batch in rows {
+            writer.write(batch).map_err(unkept)?;
+        }
+        let out = writer.into_inner().map_err(unkept)?;
+        out.into_inner().map_err(|error| unkept(error.into_error()))?;
         let start = self.end;
-        self.end += bytes.len() as u64;
+        self.end = self.file.stream_position().map_err(unkept)?;
         Ok(start..self.end)
     }
 
-    fn read(&mut self, range: Range<u64>) -> Result<RecordBatch, Error> {
-        self.file.seek(SeekFrom::Start(range.start)).map_err(unkept)?;
-        let mut bytes = Vec::new();
-        let file = &mut self.file;
-        file.take(range.end - range.start).read_to_end(&mut bytes).map_err(unkept)?;
-        let mut reader = StreamReader::try_new(bytes.as_slice(), None).map_err(unkept)?;
-        match reader.next() {
-            Some(rows) => rows.map_err(unkept),
-            None => Err(unkept(ArrowError::IpcError("it ends too early".to_owned()))),
-        }
+    /// Reads rows back as they were written, a batch at a time.
+    fn read(
+        &self,
+        range: Range<u64>,
+    ) -> Result<impl Iterator<Item = Result<RecordBatch, Error>> + Send + use<>, Error> {
+        let file = self.file.try_clone().map_err(unkept)?;
+        let section = BufReader::with_capacity(BUFFER_BYTES, Section { file, rest: range });
+        let reader = StreamReader::try_new(section, None).map_err(unkept)?;
+        Ok(reader.map(|rows| rows.map_err(unkept)))
+    }
+}
+
+/// Some bytes of the file. Its place in the file is its own, whoever else reads there.
+struct Section {
+    file: File,
+    rest: Range<u64>,
+}
+
+impl Read for Section {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let rest = usize::try_from(self.rest.end - self.rest.start).unwrap_or(usize::MAX);
+        let len = buffer.len().min(rest);
+        self.file.seek(SeekFrom::Start(self.rest.start))?;
+        let read = self.file.read(buffer.get_mut(..len).unwrap_or_default())?;
+        self.rest.start += read as u64;
+        Ok(read)
     }
 }
 
@@ -180,6 +209,7 @@ mod tests {
     use std::sync::Arc;
 
     use cidlake_query::arrow::array::{ArrayRef, Int64Array};
+    use cidlake_query::arrow::compute::concat_batches;
 
     use super::*;
 

@@ -61,21 +61,24 @@ impl Inner {
     ) -> Result<(CutRule, Vec<String>), Error> {
         let commit = before.commit;
         let all = || commit.columns.iter().map(|column| column.name.clone()).collect();
-        let cut = if commit.cut_columns.is_empty() { all() } else { commit.cut_columns.clone() };
+        let mut cut: Vec<String> =
+            if commit.cut_columns.is_empty() { all() } else { commit.cut_columns.clone() };
+        cut.retain(|name| !partition_columns.contains(name));
         let is_here = |name: &&String| schema.column_with_name(name).is_some();
         let here: Vec<String> = cut.iter().filter(is_here).cloned().collect();
         let gone = here.len() < cut.len();
         let mut rule =
             CutRule { partition_columns: partition_columns.to_vec(), ..CutRule::default() };
-        // The ends of a partitioned table are counted in the order of its folders.
-        if gone && !before.append && partition_columns.is_empty() {
+        // The rows of a partitioned table lie in another order than those that come in.
+        let partitioned = !partition_columns.is_empty() || !commit.partition_columns.is_empty();
+        if gone && !before.append && !partitioned {
             let mut end = 0;
             for part in self.parts(commit)?.iter().filter(|part| part.rows > 0) {
                 end += part.rows;
                 rule.ends.push(end);
             }
         }
-        let fewer = here.len() < schema.fields().len();
+        let fewer = here.len() + partition_columns.len() < schema.fields().len();
         if fewer {
             rule.columns = here;
         }

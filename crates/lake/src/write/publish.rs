@@ -87,11 +87,13 @@ impl Inner {
 
     /// Returns the newest version of a dataset.
     pub(crate) fn newest(&self, name: &Name) -> Result<Found, Error> {
-        let head = {
-            let view = self.refresh()?;
-            self.head(&view, name)?
-        };
-        head.ok_or_else(|| self.unknown(name))
+        self.newest_if_any(name)?.ok_or_else(|| self.unknown(name))
+    }
+
+    /// Returns the newest version of a dataset; `None` where there is no such dataset.
+    pub(crate) fn newest_if_any(&self, name: &Name) -> Result<Option<Found>, Error> {
+        let view = self.refresh()?;
+        self.head(&view, name)
     }
 
     /// Returns the head of a dataset in `view`.
@@ -120,7 +122,7 @@ impl Inner {
             return Ok(edited.to_vec());
         }
         if !self.only_appends_since(base, head)? {
-            return Err(overtaken(name, &base.cid, &head.cid));
+            return Err(overtaken(name, "changed", &base.cid, &head.cid));
         }
         let before = self.parts(&base.commit)?;
         // An append leaves the parts before it alone, but for an empty one.
@@ -136,7 +138,7 @@ impl Inner {
         }
         match stayed.next() {
             None => Ok(all),
-            Some(_) => Err(overtaken(name, &base.cid, &head.cid)),
+            Some(_) => Err(overtaken(name, "changed", &base.cid, &head.cid)),
         }
     }
 
@@ -257,10 +259,11 @@ fn published(commit_cid: Cid, commit: Commit, unchanged: bool) -> Published {
     Published { cid, commit_cid, commit, parts, unchanged, new_bytes: 0 }
 }
 
-/// Says that a version was built on one that is not the newest any more.
-fn overtaken(name: &Name, base: &Cid, head: &Cid) -> Error {
+/// Says that a version was built on one that is not the newest any more, and what the dataset did
+/// since.
+pub(crate) fn overtaken(name: &Name, did: &str, base: &Cid, head: &Cid) -> Error {
     let message = format!(
-        "{name} changed meanwhile: this was made from its version {base}, and the newest is {head}"
+        "{name} {did} meanwhile: this was made from its version {base}, and the newest is {head}"
     );
     Error::new(ErrorKind::Conflict, message).with_hint("nothing was written: run it again")
 }

@@ -16,7 +16,7 @@ use cidlake_store::Hold;
 
 use super::kept::{Before, kept};
 use super::keys::{KEY_DRAFTS_MAX, keyed, too_busy};
-use super::{Incoming, Next, NextParts, Published};
+use super::{Incoming, Next, NextParts, Published, overtaken};
 use crate::edit::upsert::Upserted;
 use crate::error::{Error, ErrorKind};
 use crate::history::{Found, parse_name};
@@ -116,14 +116,17 @@ struct Wanted {
 struct Intent {
     name: Option<Name>,
     append: bool,
-    /// The schema, as its commit has it, of the version that the rows were made to fit.
+    /// The version that was the newest when the rows were read.
+    base: Option<Cid>,
+    /// The schema, as its commit has it, of the version that appended rows were made to fit.
     onto: Option<Bytes>,
     metadata: BTreeMap<String, String>,
     message: Option<String>,
     schema: SchemaRef,
     cut_columns: Vec<String>,
-    /// The columns that the rows were grouped by.
+    /// The columns that the rows were grouped by, and whether the user asked for just these.
     partition_columns: Vec<String>,
+    partition_wanted: bool,
     /// The key that the rows were compared by.
     key: Vec<String>,
     /// Whether the user asked for just this key, or for none.
@@ -137,7 +140,7 @@ impl Inner {
         // From before the head is read to after the commit: what both build on must stay.
         let hold = self.hold()?;
         let onto = match (&name, append) {
-            (Some(name), true) => Some(self.head_schema(name)?),
+            (Some(name), true) => Some(self.to_append(name)?),
             (None, true) => {
                 return Err(
                     Error::usage("appending needs the name of a dataset").with_hint("add --name")
@@ -147,15 +150,20 @@ impl Inner {
         };
         // The key is read before any work is done, so that a missing home costs nothing.
         self.key()?;
-        let (onto, onto_bytes) = onto.unzip();
-        let opened = ingest::open_all(request.sources, request.input_format, onto.as_ref())?;
-        if let Some(onto) = &onto {
-            check_append(onto, &opened.schema)?;
+        let fit = onto.as_ref().map(|onto| layout::schema_from_bytes(&onto.commit.schema));
+        let fit = fit.transpose()?;
+        let opened = ingest::open_all(request.sources, request.input_format, fit.as_ref())?;
+        if let Some(fit) = &fit {
+            check_append(fit, &opened.schema)?;
         }
+        // Schema, key and cuts are all those of one version, whatever others do meanwhile.
+        let base = match (onto, &name) {
+            (None, Some(name)) => self.newest_if_any(name)?,
+            (onto, _) => onto,
+        };
         let schema = SchemaRef::clone(&opened.schema);
         let wanted = Wanted { key: request.key, partition_by: request.partition_by };
-        let (mut intent, rule) = self.intent(name, append, &wanted, schema)?;
-        intent.onto = onto_bytes;
+        let (mut intent, rule) = self.intent(name, append, base.as_ref(), &wanted, schema)?;
         intent.metadata = request.metadata;
         intent.message = request.message;
         let mut keys = match intent.key.as_slice() {
@@ -176,17 +184,11 @@ impl Inner {
         &self,
         name: Option<Name>,
         append: bool,
+        base: Option<&Found>,
         wanted: &Wanted,
         schema: SchemaRef,
     ) -> Result<(Intent, CutRule), Error> {
-        let head = match &name {
-            Some(name) => {
-                let view = self.refresh()?;
-                self.head(&view, name)?
-            }
-            None => None,
-        };
-        let before = name.as_ref().zip(head.as_ref());
+        let before = name.as_ref().zip(base);
         let before = before.map(|(name, head)| Before { name, commit: &head.commit, append });
         let (key, by) = (wanted.key.as_deref(), wanted.partition_by.as_deref());
         let key_columns = match before {
@@ -207,12 +209,14 @@ impl Inner {
         let intent = Intent {
             name,
             append,
-            onto: None,
+            base: base.map(|base| base.cid),
+            onto: base.filter(|_| append).map(|base| base.commit.schema.clone()),
             metadata: BTreeMap::new(),
             message: None,
             schema,
             cut_columns,
             partition_columns,
+            partition_wanted: by.is_some(),
             key: key_columns,
             key_wanted: key.is_some(),
         };
@@ -236,6 +240,7 @@ impl Inner {
             let head = self.newest(name)?;
             check_head(intent, Some(&head))?;
             check_key(intent, Some(&head))?;
+            check_partitions(intent, Some(&head))?;
             self.check_absent(name, &head, keys, &mut compared)?;
             let make = |head: &Found| next(intent, Some(head), parts);
             if let Some(published) = self.publish_on(hold, name, &head.cid, make)? {
@@ -245,14 +250,12 @@ impl Inner {
         Err(too_busy(name))
     }
 
-    fn head_schema(&self, name: &Name) -> Result<(SchemaRef, Bytes), Error> {
-        // Bound first: the view must be free again when the error looks for near names.
-        let entry = self.refresh()?.catalog.get(name);
-        let entry = entry.ok_or_else(|| {
-            self.unknown(name).with_hint("leave --append out to create the dataset")
-        })?;
-        let schema = self.commit(&entry.commit)?.schema;
-        Ok((layout::schema_from_bytes(&schema)?, schema))
+    /// Returns the version that rows are appended to.
+    fn to_append(&self, name: &Name) -> Result<Found, Error> {
+        self.newest(name).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => error.with_hint("leave --append out to create the dataset"),
+            _ => error,
+        })
     }
 }
 
@@ -272,6 +275,7 @@ pub(crate) fn incoming(opened: Opened) -> Incoming<'static> {
 fn next(intent: &Intent, head: Option<&Found>, parts: &[Part]) -> Result<Next, Error> {
     check_head(intent, head)?;
     check_key(intent, head)?;
+    check_partitions(intent, head)?;
     let mut metadata = intent.metadata.clone();
     let (operation, parts) = match (head, intent.append) {
         (None, _) => ("create", NextParts::All(parts.to_vec())),
@@ -287,7 +291,11 @@ fn next(intent: &Intent, head: Option<&Found>, parts: &[Part]) -> Result<Next, E
         operation,
         schema: SchemaRef::clone(&intent.schema),
         cut_columns: intent.cut_columns.clone(),
-        key_columns: intent.key.clone(),
+        // Whoever makes a dataset anew that was dropped meanwhile does not get its key.
+        key_columns: match (head, intent.key_wanted) {
+            (None, false) => Vec::new(),
+            _ => intent.key.clone(),
+        },
         partition_columns: intent.partition_columns.clone(),
         metadata,
         message: intent.message.clone(),
@@ -302,16 +310,10 @@ fn check_head(intent: &Intent, head: Option<&Found>) -> Result<(), Error> {
     match head {
         None => Err(Error::not_found(format!("{name} was dropped before the rows were appended"))
             .with_hint("leave --append out to create the dataset")),
-        Some(head) if head.commit.schema != *onto => Err(Error::new(
-            ErrorKind::Conflict,
-            format!("{name} got other columns before the rows were appended"),
-        )
-        .with_hint("append them again, to the columns that it has now")),
-        Some(head) if head.commit.partition_columns != intent.partition_columns => Err(Error::new(
-            ErrorKind::Conflict,
-            format!("{name} was partitioned otherwise before the rows were appended"),
-        )
-        .with_hint("append them again")),
+        Some(head) if head.commit.schema != *onto => {
+            Err(changed(name, "got other columns", intent.base.as_ref(), head)
+                .with_hint("append them again, to the columns that it has now"))
+        }
         Some(_) => Ok(()),
     }
 }
@@ -325,11 +327,32 @@ fn check_key(intent: &Intent, head: Option<&Found>) -> Result<(), Error> {
     if kept == intent.key || given_by_append || (intent.key_wanted && !intent.append) {
         return Ok(());
     }
-    Err(Error::new(
-        ErrorKind::Conflict,
-        format!("{name} got another key before the rows were stored"),
-    )
-    .with_hint("nothing was written: run it again"))
+    Err(changed(name, "got another key", intent.base.as_ref(), head))
+}
+
+/// Refuses to store rows in other partitions than others gave the dataset while they were encoded,
+/// unless the user asked for just these.
+fn check_partitions(intent: &Intent, head: Option<&Found>) -> Result<(), Error> {
+    let (Some(name), Some(head)) = (&intent.name, head) else { return Ok(()) };
+    let kept = match intent.append {
+        true => head.commit.partition_columns.clone(),
+        false => kept(&head.commit.partition_columns, &intent.schema),
+    };
+    if kept == intent.partition_columns || (intent.partition_wanted && !intent.append) {
+        return Ok(());
+    }
+    Err(changed(name, "got other partitions", intent.base.as_ref(), head))
+}
+
+/// Says what another writer did to a dataset while rows were encoded for it.
+fn changed(name: &Name, did: &str, base: Option<&Cid>, head: &Found) -> Error {
+    let Some(base) = base else {
+        let message =
+            format!("{name} was created meanwhile, and {did}: its newest version is {}", head.cid);
+        return Error::new(ErrorKind::Conflict, message)
+            .with_hint("nothing was written: run it again");
+    };
+    overtaken(name, did, base, &head.cid)
 }
 
 /// Refuses rows that would change the schema of the dataset they are appended to.
@@ -392,12 +415,14 @@ mod tests {
             let intent = Intent {
                 name: Some(name.clone()),
                 append: true,
+                base: None,
                 onto: Some(Bytes::from_static(onto)),
                 metadata: BTreeMap::new(),
                 message: None,
                 schema: SchemaRef::clone(&schema),
                 cut_columns: Vec::new(),
                 partition_columns: Vec::new(),
+                partition_wanted: false,
                 key: Vec::new(),
                 key_wanted: false,
             };

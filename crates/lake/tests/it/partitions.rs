@@ -130,8 +130,10 @@ fn later_versions_keep_their_folders_until_told_otherwise() {
         assert_eq!(flat.cid, store(&lake, "flat", SALES).await.cid);
         // Without the column there is nothing to keep.
         put(&lake, partitioned("t", &["city"], SALES)).await.unwrap();
-        let less = put(&lake, named("t", "id,day\n1,2026-01-31\n")).await.unwrap();
+        let less = "id,day\n1,2026-01-31\n2,2026-01-31\n3,2026-01-31\n4,2026-01-31\n";
+        let less = put(&lake, named("t", less)).await.unwrap();
         assert!(less.partition_columns.is_empty());
+        assert_eq!(less.parts, 1, "folders say nothing of where other rows end");
         let back = lake.restore("t", "~1", None).await.unwrap();
         assert_eq!(lake.show("t").await.unwrap().partition_columns, ["city"]);
         assert_eq!((back.cid, back.rows), (over.cid, 5));
@@ -155,6 +157,11 @@ fn parts_of_one_file_in_two_partitions_are_told_apart() {
         assert_eq!(get(&lake, "t").await.unwrap(), "b,1");
         let diff = lake.diff("t~2", "t", DiffRequest::default(), no_progress()).await.unwrap();
         assert_eq!((diff.table.rows_removed, diff.table.rows_added), (3, 0));
+        // The values of other columns may be written alike: the same file, and `x`, `y`.
+        put(&lake, partitioned("v", &["a", "b"], "a,b,n\nx,y,1\n")).await.unwrap();
+        put(&lake, partitioned("v", &["b", "a"], "a,b,n\ny,x,1\n")).await.unwrap();
+        let diff = lake.diff("v~1", "v", DiffRequest::default(), no_progress()).await.unwrap();
+        assert_eq!((diff.table.rows_removed, diff.table.rows_added), (1, 1));
         // A file that went from one partition to another is other rows.
         put(&lake, partitioned("u", &["k"], "k,n\na,1\nb,9\n")).await.unwrap();
         put(&lake, partitioned("u", &["k"], "k,n\nc,1\nb,9\n")).await.unwrap();

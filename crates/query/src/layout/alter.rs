@@ -89,10 +89,11 @@ impl Alteration {
         Ok(Self { before, after, sources })
     }
 
-    /// Says whether parts stay what they are: every column is where it was, under its old name.
+    /// Says whether parts stay what they are: every column is where it was, under its old name where
+    /// it is in files.
     #[must_use]
     pub fn keeps_parts(&self) -> bool {
-        self.before.schema() == self.after.schema() && self.keeps_values()
+        self.before.file_schema() == self.after.file_schema() && self.keeps_values()
     }
 
     /// Says whether every column is where it was, so that the rows hash to what they did.
@@ -120,7 +121,9 @@ fn folders_after(
         let field = kept.and_then(|place| schema.fields().get(place));
         let was = before.schema().field(*folder);
         field.map(|field| field.name().clone()).ok_or_else(|| {
-            QueryError::unsupported(was.name(), "it names the folders of parts and stays as it is")
+            let what = "it names the folders of parts and stays as it is; store the whole dataset \
+                        again first, without partitions or by other columns";
+            QueryError::unsupported(was.name(), what)
         })
     });
     names.collect()

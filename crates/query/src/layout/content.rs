@@ -71,10 +71,16 @@ pub fn partitioned_root(
     if parts.is_empty() {
         return Err(QueryError::internal("a table has no parts"));
     }
-    let placed: Vec<Placed> = parts
-        .iter()
-        .map(|part| (partitioning.folder_names(&part.partition), entry(part)))
-        .collect();
+    let mut placed: Vec<Placed> = Vec::with_capacity(parts.len());
+    for part in parts {
+        let is_empty = part.rows == 0 && part.partition.is_empty();
+        if part.partition.len() != partitioning.folders().len() && !(is_empty && parts.len() == 1) {
+            let detail = "its record has other partition columns than its table".to_owned();
+            return Err(QueryError::Corrupt { cid: part.cid, detail });
+        }
+        partitioning.check_names(&part.partition)?;
+        placed.push((partitioning.folder_names(&part.partition), entry(part)));
+    }
     let mut nodes = Vec::new();
     let top = hung(&placed, 0, &mut nodes)?;
     let bytes = parts.iter().map(|part| part.bytes).sum();

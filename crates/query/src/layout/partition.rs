@@ -68,8 +68,8 @@ impl Partitioning {
             }
             if !names_folders(field.data_type()) {
                 let what = format!(
-                    "{} cannot name folders; partition by text, whole numbers, booleans, dates or \
-                     timestamps",
+                    "{} cannot name folders; partition by text, whole numbers, booleans, Date32 or \
+                     Timestamp",
                     field.data_type()
                 );
                 return Err(QueryError::unsupported(field.name(), what));
@@ -136,18 +136,12 @@ impl Partitioning {
     fn texts(&self, columns: &[ArrayRef]) -> Result<PartitionValues, QueryError> {
         let texts = self.folders.iter().zip(columns).map(|(index, column)| {
             let field = self.schema.field(*index);
-            if is_null(column) {
-                return Ok(None);
-            }
-            let text = cast_with_options(column, &DataType::Utf8, &CHECKED).map_err(failed)?;
-            let text = text.as_string_opt::<i32>().map_or("", |text| text.value(0)).to_owned();
-            let back = one_value(Some(&text), field.data_type()).ok();
-            if back.as_ref().is_none_or(|back| back != column) {
-                let what = format!("the value {text} cannot name a folder; choose another column");
-                return Err(QueryError::unsupported(field.name(), what));
-            }
-            folder::check(field.name(), &text)?;
-            Ok(Some(text))
+            let text = text_of(column, field.data_type()).map_err(|_| {
+                let what = "it has a value that cannot name a folder; choose another column";
+                QueryError::unsupported(field.name(), what)
+            })?;
+            folder::check(field.name(), text.as_deref())?;
+            Ok(text)
         });
         texts.collect()
     }
@@ -159,6 +153,17 @@ impl Partitioning {
         named
             .map(|(index, value)| folder::name(self.schema.field(*index).name(), value.as_deref()))
             .collect()
+    }
+
+    /// Refuses values of parts whose folders could not be on a disk, as they are under other names of
+    /// columns.
+    ///
+    /// # Errors
+    /// `Unsupported` names the column.
+    pub(super) fn check_names(&self, values: &[Option<String>]) -> Result<(), QueryError> {
+        self.folders.iter().zip(values).try_for_each(|(index, value)| {
+            folder::check(self.schema.field(*index).name(), value.as_deref())
+        })
     }
 
     /// Returns the value of each partition column of a part as an array of one, in canonical types;
@@ -277,6 +282,21 @@ fn names_folders(kind: &DataType) -> bool {
         | DataType::Timestamp(..) => true,
         kind => kind.is_integer(),
     }
+}
+
+/// Returns the text of an array of one value, none for null; fails for a value whose text does not
+/// read back as that value.
+fn text_of(value: &ArrayRef, kind: &DataType) -> Result<Option<String>, ArrowError> {
+    if is_null(value) {
+        return Ok(None);
+    }
+    let text = cast_with_options(value, &DataType::Utf8, &CHECKED)?;
+    let text = text.as_string_opt::<i32>().map_or("", |text| text.value(0)).to_owned();
+    let back = one_value(Some(&text), kind)?;
+    if back != *value {
+        return Err(ArrowError::CastError(format!("{text} reads back as another value")));
+    }
+    Ok(Some(text))
 }
 
 /// Returns the value that a text is of a type, as an array of one; without a text, null.

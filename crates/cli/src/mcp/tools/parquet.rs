@@ -96,7 +96,8 @@ pub(super) async fn store(context: &Context, mut arguments: Arguments) -> Result
             Some(true) => StoreMode::Append,
             _ => StoreMode::Overwrite,
         },
-        partition_by: arguments.texts("partition_cols")?,
+        // An empty list is what clients send who mean nothing by it.
+        partition_by: arguments.texts("partition_cols")?.filter(|columns| !columns.is_empty()),
         metadata: words(arguments.object("metadata")?.unwrap_or_default()),
         input_format: Some(format),
         ..StoreRequest::default()

@@ -29,12 +29,12 @@ pub(super) fn name(column: &str, value: Option<&str>) -> String {
 }
 
 /// Refuses a value whose folder could not be on a disk.
-pub(super) fn check(column: &str, value: &str) -> Result<(), QueryError> {
-    let bytes = name(column, Some(value)).len();
+pub(super) fn check(column: &str, value: Option<&str>) -> Result<(), QueryError> {
+    let bytes = name(column, value).len();
     if bytes <= NAME_BYTES_MAX {
         return Ok(());
     }
-    let begins: String = value.chars().take(20).collect();
+    let begins: String = value.unwrap_or("null").chars().take(20).collect();
     let what = format!(
         "its value that begins with {begins:?} makes the name of a folder of {bytes} bytes, and \
          file systems hold {NAME_BYTES_MAX}; partition by another column, or shorten the values"
@@ -81,9 +81,10 @@ mod tests {
 
     #[test]
     fn a_name_that_no_disk_holds_is_refused() {
-        assert!(check("k", &"x".repeat(253)).is_ok());
-        let refused = check("k", &"x".repeat(254)).unwrap_err().to_string();
+        assert!(check("k", Some(&"x".repeat(253))).is_ok());
+        let refused = check("k", Some(&"x".repeat(254))).unwrap_err().to_string();
         assert!(refused.contains("256 bytes") && refused.contains("xxxx"), "{refused}");
-        assert!(check("k", &"/".repeat(85)).is_err(), "what counts is the encoded name");
+        assert!(check("k", Some(&"/".repeat(85))).is_err(), "what counts is the encoded name");
+        assert!(check(&"k".repeat(230), None).is_err(), "null has a name, too");
     }
 }

@@ -20,8 +20,8 @@ pub const PARTITIONS_MAX: usize = 1 << 16;
 /// Rows are split in steps of so many logical bytes, so that those of rare partitions come in few
 /// pieces.
 const STEP_BYTES: u64 = 16 << 20;
-/// Rows in one step at most.
-const STEP_ROWS: usize = 1 << 20;
+/// Rows converted at a time.
+const STEP_ROWS: usize = 64 << 10;
 
 /// Rows of one partition, by its number, in canonical types.
 pub type Piece = (usize, RecordBatch);
@@ -65,15 +65,27 @@ impl Grouping {
     /// `BadInput` where there are more than [`PARTITIONS_MAX`] partitions.
     pub fn push(&mut self, batch: &RecordBatch) -> Result<Vec<Piece>, QueryError> {
         let mut pieces = Vec::new();
-        for canonical in canonical_batches(batch, &self.partitioning.schema, self.rows)? {
-            self.rows += canonical.num_rows() as u64;
-            self.pending_bytes += logical_bytes(&canonical);
-            self.pending.push(canonical);
-            let rows: usize = self.pending.iter().map(RecordBatch::num_rows).sum();
-            if self.pending_bytes >= STEP_BYTES || rows >= STEP_ROWS {
-                pieces.extend(self.finish()?);
+        let mut start = 0;
+        // In steps, so that a huge batch is not held twice.
+        while start < batch.num_rows() {
+            let rows = STEP_ROWS.min(batch.num_rows() - start);
+            let step = batch.slice(start, rows);
+            for canonical in canonical_batches(&step, &self.partitioning.schema, self.rows)? {
+                pieces.extend(self.take(canonical)?);
             }
+            start += rows;
         }
+        Ok(pieces)
+    }
+
+    /// Takes canonical rows; no more of them are put together than make one step.
+    fn take(&mut self, rows: RecordBatch) -> Result<Vec<Piece>, QueryError> {
+        let bytes = logical_bytes(&rows);
+        let full = self.pending_bytes.saturating_add(bytes) > STEP_BYTES;
+        let pieces = if full { self.finish()? } else { Vec::new() };
+        self.rows += rows.num_rows() as u64;
+        self.pending_bytes += bytes;
+        self.pending.push(rows);
         Ok(pieces)
     }
 
