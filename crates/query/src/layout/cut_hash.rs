@@ -32,6 +32,11 @@ impl CutHash {
         Self { columns: (0..width).map(|column| columns.contains(&column).then_some(0)).collect() }
     }
 
+    /// Forgets the rows so far.
+    pub(super) fn forget(&mut self) {
+        self.columns.iter_mut().flatten().for_each(|gear| *gear = 0);
+    }
+
     /// Returns the hashes of the next rows, a canonical batch.
     pub(super) fn of(&mut self, rows: &RecordBatch) -> Hashes {
         let mut hashes =

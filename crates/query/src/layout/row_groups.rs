@@ -229,8 +229,12 @@ impl RowGroups {
     /// Adds canonical rows to the row group at hand, completing it where another partition begins.
     fn cut(&mut self, rows: &RecordBatch, groups: &mut Vec<RowGroup>) -> Result<(), QueryError> {
         for (run, begins) in self.partition.runs(rows)? {
-            if begins && !self.pending.is_empty() {
-                groups.push(self.complete()?);
+            if begins {
+                // A partition is cut as if it were alone, whatever came before it.
+                self.cut_hash.forget();
+                if !self.pending.is_empty() {
+                    groups.push(self.complete()?);
+                }
             }
             self.cut_run(&rows.slice(run.start, run.len()), groups)?;
         }
