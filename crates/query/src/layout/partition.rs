@@ -293,7 +293,7 @@ fn text_of(value: &ArrayRef, kind: &DataType) -> Result<Option<String>, ArrowErr
     let text = cast_with_options(value, &DataType::Utf8, &CHECKED)?;
     let text = text.as_string_opt::<i32>().map_or("", |text| text.value(0)).to_owned();
     let back = one_value(Some(&text), kind)?;
-    if back != *value {
+    if &back != value {
         return Err(ArrowError::CastError(format!("{text} reads back as another value")));
     }
     Ok(Some(text))
