@@ -257,11 +257,14 @@ impl Inner {
             return Ok(true);
         }
         let message = format!(
-            "a dataset named {} exists already, and the imported table did not grow from it",
-            entry.name
+            "a dataset named {} exists already, and it cannot be seen that the imported table grew \
+             from its newest version {}",
+            entry.name, entry.commit
         );
-        Err(Error::new(ErrorKind::Conflict, message)
-            .with_hint("nothing was pinned or named; import it under another name"))
+        Err(Error::new(ErrorKind::Conflict, message).with_hint(
+            "nothing was pinned or named; import it under another name, or an archive that was \
+             exported with --history",
+        ))
     }
 
     /// Takes in the blocks that are not here, or whose copies here are damaged: an archive is how

@@ -119,7 +119,7 @@ impl Work<'_> {
         report.log_rebuilt = true;
         report.records_saved = salvage.saved();
         report.records_lost = salvage.lost(self.log_folder);
-        let retired = self.retired_unread(&mut salvage, report)?;
+        let retired = self.retired_unread(&mut salvage, report);
         if !self.options.dry_run {
             let found = self.unannounced(&salvage, report)?;
             let packs: HashSet<PackId> = found.iter().map(|extent| extent.pack).collect();
@@ -131,31 +131,18 @@ impl Work<'_> {
         Ok(Told { extents: salvage.extents, retired: salvage.retired })
     }
 
-    /// Returns the packs that lost records retired, in order: those of which a checkpoint says so,
-    /// and those that are not there and that a later record may have retired. The next collection
-    /// finds the others.
-    fn retired_unread(
-        &self,
-        salvage: &mut Salvage,
-        report: &mut RepairReport,
-    ) -> Result<Vec<PackId>, StoreError> {
+    /// Returns the packs that lost records retired, in order, as a checkpoint says. The next collection
+    /// finds others that are there. Those that are not are missed: their files may come back, and
+    /// what is retired once would then be removed.
+    fn retired_unread(&self, salvage: &mut Salvage, report: &mut RepairReport) -> Vec<PackId> {
         let mut retired = std::mem::take(&mut salvage.retired_unread);
-        if let Some(last_lost) = report.records_lost.last().map(|lost| lost.last.0) {
-            let present: HashSet<PackId> =
-                fsck::list_packs(self.disk(), self.packs)?.into_iter().collect();
-            let is_gone = |id: &PackId| {
-                !present.contains(id)
-                    && salvage.counted_at.get(id).is_some_and(|lsn| *lsn < last_lost)
-            };
-            retired.extend(salvage.extents.keys().copied().filter(is_gone));
-        }
         retired.sort_unstable();
         for id in &retired {
             salvage.extents.remove(id);
             salvage.retired.insert(*id);
         }
         report.packs_retired = retired.iter().map(|id| self.packs.join(id.file_name())).collect();
-        Ok(retired)
+        retired
     }
 
     /// Returns how far packs are good beyond what whole records say, where some are lost.
@@ -172,14 +159,16 @@ impl Work<'_> {
         let packs = fsck::list_packs(self.disk(), self.packs)?.into_iter();
         for id in packs.filter(|id| !salvage.retired.contains(id)) {
             let known = salvage.extents.get(&id);
-            match pack::recover_extent(self.disk(), self.packs, id, known) {
-                Err(error) if error.is_absence() => {}
-                // The log is more than one pack: what of that is good, whoever adopts it announces.
-                Err(error @ StoreError::Io { .. }) => {
+            let recovered = pack::recover_extent(self.disk(), self.packs, id, known);
+            extents.extend(recovered.extent);
+            match recovered.unread {
+                None => {}
+                Some(error) if error.is_absence() => {}
+                // The log is more than one pack: what of that is good is announced.
+                Some(error) => {
                     let path = self.packs.join(id.file_name());
                     report.damage.push(fsck::unread(DamageKind::Pack, path, &error));
                 }
-                found => extents.extend(found?),
             }
         }
         Ok(extents)

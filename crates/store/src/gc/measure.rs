@@ -15,7 +15,7 @@ use crate::fsck::{Damage, DamageKind};
 use crate::hold::Hold;
 use crate::lease::NOTHING_HELD;
 use crate::locked::lock;
-use crate::pack::{Contents, Key, Pack, PackId, SECTIONS_OFFSET, Span};
+use crate::pack::{self, Contents, Key, Pack, PackId, SECTIONS_OFFSET, Span};
 
 /// A pack that counts, as it was when it was looked at.
 #[derive(Debug)]
@@ -130,8 +130,15 @@ impl Census {
             (_, false, false) => use_of.is_alone,
             (_, true, _) => true,
         };
-        let is_free =
-            may_go && damaged_at.is_none() && (is_own || try_lock(parts, pack.id)?.is_some());
+        let is_free = may_go
+            && damaged_at.is_none()
+            && match is_own {
+                true => true,
+                false => match try_lock(parts, pack.id)? {
+                    None => false,
+                    Some(file) => is_known || !is_needed(parts, file.as_ref(), alive)?,
+                },
+            };
         let bytes_live = live_bytes(&blocks, alive, |_| true);
         let bytes_total = if is_known { pack.end() } else { file_bytes.max(SECTIONS_OFFSET) };
         // Of a pack that is gone the log may say anything.
@@ -175,6 +182,22 @@ fn live_bytes<L: Liveness>(
 ) -> u64 {
     let live = blocks.iter().filter(|(cid, _)| alive.is_live(cid) && counts(Key::of(cid)));
     live.map(|(_, span)| span.len as u64).sum()
+}
+
+/// Returns whether a pack that nobody has announced may have a live block that is nowhere else: one
+/// that a repair of the log left out, since it could not be read then, or cannot be now.
+fn is_needed<L: Liveness>(
+    parts: &Parts<'_>,
+    file: &dyn DiskFile,
+    alive: &L,
+) -> Result<bool, StoreError> {
+    let Ok(blocks) = pack::unannounced_blocks(file) else { return Ok(true) };
+    for cid in blocks.iter().filter(|cid| alive.is_live(cid)) {
+        if parts.packs.find(cid)?.is_none() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn own_pack(parts: &Parts<'_>) -> Option<PackId> {

@@ -77,9 +77,6 @@ pub(crate) struct Salvage {
     pub(crate) extents: HashMap<PackId, Extent>,
     /// The packs that whole records retired.
     pub(crate) retired: HashSet<PackId>,
-    /// The last record, of those that are whole or that a checkpoint covers, which said that a pack
-    /// counts.
-    pub(crate) counted_at: HashMap<PackId, u64>,
     /// What lost records announced, as a checkpoint has it.
     pub(crate) announced_unread: Vec<Extent>,
     /// The packs that lost records retired, as a checkpoint has it.
@@ -93,7 +90,7 @@ struct Scan {
     carried: Option<u32>,
     spots: Vec<Spot>,
     /// What records announced, and their numbers.
-    extents: Vec<(u64, Extent)>,
+    extents: Vec<Extent>,
     retirements: Vec<Retirement>,
     /// Whether something stands between the records that is none.
     is_broken: bool,
@@ -116,7 +113,7 @@ pub(crate) fn salvage(folder: &LogFolder, _held: &LogLock) -> Result<Option<Salv
     let mut retirements = Vec::new();
     for (at, name) in live.iter().enumerate() {
         let scan = scan(folder, *name)?;
-        scan.extents.iter().for_each(|(lsn, extent)| salvage.announce(*lsn, extent));
+        scan.extents.iter().for_each(|extent| salvage.announce(extent));
         fits |= checkpoint.as_ref().is_some_and(|checkpoint| scan.leads_to(checkpoint));
         retirements.extend_from_slice(&scan.retirements);
         let next = live.get(at + 1).map(|next| next.first_lsn);
@@ -157,13 +154,11 @@ impl Scan {
 }
 
 impl Salvage {
-    fn announce(&mut self, lsn: u64, extent: &Extent) {
+    fn announce(&mut self, extent: &Extent) {
         let known = self.extents.entry(extent.pack).or_insert(*extent);
         if known.len <= extent.len {
             *known = *extent;
         }
-        let counted_at = self.counted_at.entry(extent.pack).or_insert(lsn);
-        *counted_at = lsn.max(*counted_at);
     }
 
     /// Takes from a checkpoint what lost records said of packs.
@@ -172,7 +167,7 @@ impl Salvage {
             if self.extents.get(&extent.pack).is_none_or(|known| known.len < extent.len) {
                 self.announced_unread.push(*extent);
             }
-            self.announce(checkpoint.last(), extent);
+            self.announce(extent);
         }
         for Retirement { pack, .. } in &checkpoint.retired {
             if self.retired.insert(*pack) {
@@ -346,7 +341,7 @@ fn scan(folder: &LogFolder, name: SegmentName) -> Result<Scan, StoreError> {
                     Ok((body, extents)) => {
                         scan.is_broken |= offset != end;
                         let lsn = record.lsn;
-                        scan.extents.extend(extents.into_iter().map(|extent| (lsn, extent)));
+                        scan.extents.extend(extents);
                         if let Body::Retire(packs) = body {
                             let retired = packs.into_iter().map(|pack| Retirement { pack, lsn });
                             scan.retirements.extend(retired);

@@ -34,7 +34,7 @@ pub(crate) use self::format::{PackId, SECTIONS_OFFSET};
 pub(crate) use self::index::{Key, Span};
 pub use self::maintain::{IndexProgress, IndexReport};
 pub(crate) use self::midx::is_file_name as is_midx_name;
-pub(crate) use self::repair::{recover_extent, reindex};
+pub(crate) use self::repair::{recover_extent, reindex, unannounced_blocks};
 pub(crate) use self::retired::Contents;
 pub(crate) use self::writer::{PackWriter, Pending};
 

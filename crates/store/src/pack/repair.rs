@@ -1,14 +1,15 @@
 //! Repairs what of a pack can be made again from its sections: its head, seal and index, and how
 //! far it is good where the log no longer says so. Sections are never changed.
 
+use std::io;
 use std::path::Path;
 
-use cidlake_block::car;
+use cidlake_block::{Cid, car};
 
 use super::format::{PackId, Seal, head};
 use super::index::OpenIndex;
 use super::reader;
-use crate::disk::{Disk, OpenMode};
+use crate::disk::{Disk, DiskFile, OpenMode};
 use crate::error::StoreError;
 use crate::log::Extent;
 
@@ -53,9 +54,18 @@ pub(crate) fn reindex(
     Ok(true)
 }
 
-/// Finds sections behind `known` that verify and makes sure of them; returns how far the pack is
-/// good then, if that is further. A pack that a process holds is left to it: what it wrote and did
-/// not commit may be in memory alone, also after a sync that failed.
+/// What was found of a pack behind what is known of it.
+#[derive(Debug, Default)]
+pub(crate) struct Recovered {
+    /// How far it is good, if that is further, and durable.
+    pub(crate) extent: Option<Extent>,
+    /// Why no more of it could be looked at.
+    pub(crate) unread: Option<StoreError>,
+}
+
+/// Finds sections behind `known` that verify and makes sure of them. What stands before a place that
+/// cannot be read counts all the same. A pack that a process holds is left to it: what it wrote and
+/// did not commit may be in memory alone, also after a sync that failed.
 ///
 /// It is for a log that has lost records: what they said of packs was durable when they were
 /// written.
@@ -64,22 +74,41 @@ pub(crate) fn recover_extent(
     folder: &Path,
     pack: PackId,
     known: Option<&Extent>,
-) -> Result<Option<Extent>, StoreError> {
+) -> Recovered {
     let path = folder.join(pack.file_name());
     let refused = |error| StoreError::change(&path, "repair", error);
-    let file = disk.open(&path, OpenMode::Write).map_err(refused)?;
-    if !file.try_lock().map_err(refused)? {
-        return Ok(None);
+    let unread = |error| Recovered { extent: None, unread: Some(error) };
+    let file = match disk.open(&path, OpenMode::Write) {
+        Ok(file) => file,
+        Err(error) => return unread(refused(error)),
+    };
+    match file.try_lock() {
+        Ok(true) => {}
+        Ok(false) => return Recovered::default(),
+        Err(error) => return unread(refused(error)),
     }
     let mut index = OpenIndex::default();
     if let Some(known) = known {
         (index.end, index.prefix_crc) = (known.len, known.prefix_crc);
     }
     let before = index.end;
-    reader::recover(&mut index, file.as_ref()).map_err(refused)?;
+    let ended = reader::recover(&mut index, file.as_ref()).map_err(refused).err();
     if index.end <= before {
-        return Ok(None);
+        return Recovered { extent: None, unread: ended };
     }
-    file.sync_data().map_err(|error| StoreError::poisoned(&path, error))?;
-    Ok(Some(Extent { pack, len: index.end, prefix_crc: index.prefix_crc }))
+    if let Err(error) = file.sync_data() {
+        return unread(StoreError::poisoned(&path, error));
+    }
+    let extent = Extent { pack, len: index.end, prefix_crc: index.prefix_crc };
+    Recovered { extent: Some(extent), unread: ended }
+}
+
+/// Returns the blocks of sections that verify in a pack that nobody has announced.
+///
+/// # Errors
+/// Where not all of it can be read.
+pub(crate) fn unannounced_blocks(file: &dyn DiskFile) -> io::Result<Vec<Cid>> {
+    let mut index = OpenIndex::default();
+    reader::verified(&mut index, file)?;
+    Ok(index.entries().map(|(cid, _)| cid).collect())
 }
