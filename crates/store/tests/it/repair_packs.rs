@@ -110,7 +110,7 @@ fn a_pack_that_is_gone_is_missed_and_counts_where_it_comes_back() {
         disk.remove(&pack).unwrap();
         let report = repaired(&disk);
         assert_eq!(lost(&report), [24]);
-        assert_eq!(report.packs_retired, [] as [std::path::PathBuf; 0]);
+        assert_eq!(report.packs_retired, [] as [PathBuf; 0]);
         let missed = report.damage.iter().filter(|damage| damage.path == pack).count();
         assert_eq!(missed, 1);
     }
