@@ -52,20 +52,23 @@ fn an_import_takes_a_name_only_from_a_version_that_it_grew_from() {
         }
         let [head, whole] = [export("head.car", false).await, export("whole.car", true).await];
 
+        let elsewhere = Place::new();
+        let unrelated = elsewhere.open().await;
+        store(&unrelated, "mine", "n\n9\n").await;
+        let pins = unrelated.pins().await.unwrap().len();
+        for car in [&first, &whole] {
+            let import = unrelated.import(car.clone(), Some("mine".into()), no_progress());
+            let error = import.await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+        }
+        assert_eq!(unrelated.pins().await.unwrap().len(), pins);
+        assert_eq!(get(&unrelated, "mine").await.unwrap(), "9");
+
+        // A lake that has no block of the history but what is imported.
         let other = there.open().await;
         let import = async |car: &std::path::Path| {
             other.import(car.to_owned(), Some("mine".into()), no_progress()).await
         };
-        store(&other, "mine", "n\n9\n").await;
-        let pins = other.pins().await.unwrap().len();
-        for car in [&first, &whole] {
-            let error = import(car).await.unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
-        }
-        assert_eq!(other.pins().await.unwrap().len(), pins);
-        assert_eq!(get(&other, "mine").await.unwrap(), "9");
-
-        other.drop_dataset("mine").await.unwrap();
         import(&first).await.unwrap();
         // Without the versions between it is not seen that the head grew from the first.
         assert_eq!(import(&head).await.unwrap_err().kind(), ErrorKind::Conflict);

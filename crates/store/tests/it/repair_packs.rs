@@ -140,10 +140,13 @@ fn a_pack_that_cannot_be_read_does_not_keep_the_log_from_being_repaired() {
 fn a_pack_that_a_repair_left_out_outlives_a_collection_while_it_is_needed() {
     for is_needed in [false, true] {
         let disk = MemDisk::new();
-        keep(&open(&disk, 1), &[block(1, 300)]);
+        let first = open(&disk, 1);
+        keep(&first, &[block(1, 300)]);
         let before = files(&disk, "packs", ".car");
         let block = block(2, 3000);
+        // The other pack is held, so this one is new.
         keep(&open(&disk, 2), std::slice::from_ref(&block));
+        drop(first);
         let path = files(&disk, "packs", ".car").into_iter().find(|path| !before.contains(path));
         let path = path.unwrap();
         commit(&open(&disk, 3), vec![if is_needed { pin(&block) } else { delta(3) }]);

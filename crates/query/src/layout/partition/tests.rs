@@ -1,3 +1,5 @@
+//! Partition columns: what is in files and what in folders, and which rows come together.
+
 use arrow::array::{
     BooleanArray, Date32Array, DictionaryArray, Int8Array, Int64Array, StringArray,
     TimestampMicrosecondArray, TimestampSecondArray, UInt64Array,
