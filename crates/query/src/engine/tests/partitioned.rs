@@ -83,7 +83,8 @@ fn a_filter_on_a_partition_column_leaves_the_other_parts_alone() {
         (ident("text").is_null(), 4),
         (ident("day").is_null().and(ident("text").eq(datafusion::logical_expr::lit("b/c"))), 2),
     ] {
-        let kept = now(provider.kept(&engine.session(), &[filter.clone()], None)).unwrap();
+        let kept =
+            now(provider.kept(&engine.session(), std::slice::from_ref(&filter), None)).unwrap();
         assert_eq!(kept.len(), expected, "{filter}");
     }
 }
