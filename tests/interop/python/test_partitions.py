@@ -79,7 +79,8 @@ def test_pyarrow_reads_the_folders(stored):
     guessed = pq.read_table(stored.folder)
     assert guessed.num_rows == stored.table.num_rows
     if stored.columns == ["text"]:
-        texts = guessed.select(["n", "text"]).sort_by("n").to_pylist()
+        # They come as a dictionary, which pyarrow does not sort where it has nulls.
+        texts = sorted(guessed.select(["n", "text"]).to_pylist(), key=lambda row: row["n"])
         assert texts == stored.rows(["n", "text"])
 
 
