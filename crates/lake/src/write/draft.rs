@@ -104,7 +104,7 @@ fn join(mut parts: Vec<Part>, new: Vec<Part>) -> Vec<Part> {
 }
 
 fn made_of_all(parts: Vec<Part>, columns: &Partitioning) -> Result<Made, Error> {
-    let parts = layout::in_folder_order(parts, columns);
+    let parts = layout::in_partition_order(parts, columns)?;
     Ok(Made {
         content: layout::partitioned_root(&parts, columns)?,
         lists: part_tree(&parts).map_err(internal)?,

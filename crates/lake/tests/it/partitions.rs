@@ -28,6 +28,17 @@ async fn add(lake: &Lake, name: &str, rows: &str) -> Stored {
     put(lake, request).await.unwrap()
 }
 
+#[test]
+fn numbers_are_in_the_order_of_numbers() {
+    run(async {
+        let place = Place::new();
+        let lake = place.open().await;
+        put(&lake, partitioned("t", &["k"], "k,n\n10,1\n9,2\n-1,3\n,4\n")).await.unwrap();
+        add(&lake, "t", "k,n\n10,5\n2,6\n").await;
+        assert_eq!(get(&lake, "t").await.unwrap(), "null,4;-1,3;2,6;9,2;10,1;10,5");
+    });
+}
+
 /// Every file below a folder, by its path.
 async fn files(lake: &Lake, folder: &str) -> Vec<String> {
     let mut found = Vec::new();
@@ -70,14 +81,14 @@ fn values_are_folders_and_rows_lie_in_their_order() {
             "/day=__HIVE_DEFAULT_PARTITION__/city=Wien/part-000000.parquet",
         ];
         assert_eq!(files(&lake, &stored.cid.to_string()).await, expected);
-        let rows = "2,2026-01-30,Graz,7;3,2026-01-31,Graz,9;1,2026-01-31,Wien,5;\
-                    4,2026-01-31,Wien,11;5,null,Wien,13";
+        let rows = "5,null,Wien,13;2,2026-01-30,Graz,7;3,2026-01-31,Graz,9;1,2026-01-31,Wien,5;\
+                    4,2026-01-31,Wien,11";
         assert_eq!(get(&lake, "t").await.unwrap(), rows);
         let sum = sql(&lake, "SELECT sum(price) FROM t WHERE city = 'Wien' AND day IS NOT NULL");
         assert_eq!(sum.await.unwrap(), "16");
         let shown = lake.show("t").await.unwrap();
         assert_eq!(shown.partition_columns, ["day", "city"]);
-        assert_eq!(shown.parts[3].folders, ["day=__HIVE_DEFAULT_PARTITION__", "city=Wien"]);
+        assert_eq!(shown.parts[0].folders, ["day=__HIVE_DEFAULT_PARTITION__", "city=Wien"]);
         // The same rows in another order within other partitions are the same table.
         let turned = "id,day,city,price\n5,,Wien,13\n3,2026-01-31,Graz,9\n1,2026-01-31,Wien,5\n\
                       2,2026-01-30,Graz,7\n4,2026-01-31,Wien,11\n";

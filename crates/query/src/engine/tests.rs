@@ -18,7 +18,7 @@ use parquet::arrow::ArrowWriter;
 
 use super::*;
 use crate::layout::{
-    CutRule, PROFILE, Partitioning, RowGroups, encode_partitioned, in_folder_order,
+    CutRule, PROFILE, Partitioning, RowGroups, encode_partitioned, in_partition_order,
     partitioned_root, schema_to_bytes,
 };
 
@@ -67,7 +67,7 @@ pub(crate) fn partitioned_table_of(
             parts.push(encoded.part);
         }
     }
-    let parts = in_folder_order(parts, &columns);
+    let parts = in_partition_order(parts, &columns).unwrap();
     let lists = part_tree(&parts).unwrap();
     now(blocks.put_many(lists.blocks)).unwrap();
     let commit = Commit {

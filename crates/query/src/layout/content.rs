@@ -48,16 +48,23 @@ pub fn content_root(parts: &[Part]) -> Result<Content, QueryError> {
     grown_root(&Folders::default(), parts)
 }
 
-/// Returns parts in the order of the folders that they are in; those of one folder keep theirs.
-#[must_use]
-pub fn in_folder_order(mut parts: Vec<Part>, partitioning: &Partitioning) -> Vec<Part> {
-    if partitioning.is_partitioned() {
-        parts.sort_by_cached_key(|part| partitioning.folder_names(&part.partition));
+/// Returns parts in the order of their partitions; those of one partition keep theirs.
+///
+/// # Errors
+/// `Corrupt` where the record of a part has a value that its column does not hold.
+pub fn in_partition_order(
+    parts: Vec<Part>,
+    partitioning: &Partitioning,
+) -> Result<Vec<Part>, QueryError> {
+    if !partitioning.is_partitioned() {
+        return Ok(parts);
     }
-    parts
+    let order = partitioning.order(&parts)?;
+    let mut parts: Vec<Option<Part>> = parts.into_iter().map(Some).collect();
+    Ok(order.into_iter().filter_map(|place| parts.get_mut(place)?.take()).collect())
 }
 
-/// Returns the content of a partitioned table of `parts`, in the order of their folders.
+/// Returns the content of a partitioned table of `parts`, those of one partition side by side.
 ///
 /// # Errors
 /// As [`content_root`].

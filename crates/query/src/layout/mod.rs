@@ -41,7 +41,8 @@ mod tests;
 pub use alter::{Alteration, ColumnSource, alter_part};
 pub use canonical::{canonical_schema, restore};
 pub use content::{
-    Content, Folders, PARTS_PER_FOLDER, content_root, grown_root, in_folder_order, partitioned_root,
+    Content, Folders, PARTS_PER_FOLDER, content_root, grown_root, in_partition_order,
+    partitioned_root,
 };
 pub use leaf_map::{LeafInfo, LeafKind};
 pub use logical_hash::RowsHash;

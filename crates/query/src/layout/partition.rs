@@ -187,6 +187,33 @@ impl Partitioning {
         arrays.collect()
     }
 
+    /// Returns the places of parts in the order of their values, that of the first partition column
+    /// first, nulls before all others; of equal ones in their own order.
+    ///
+    /// # Errors
+    /// `Corrupt` for a record whose value its column does not hold.
+    pub(super) fn order(&self, parts: &[Part]) -> Result<Vec<usize>, QueryError> {
+        let columns = self.folders.iter().enumerate().map(|(place, index)| {
+            let value = |part: &Part| part.partition.get(place).cloned().flatten();
+            let texts: StringArray = parts.iter().map(value).collect();
+            let kind = self.schema.field(*index).data_type();
+            if *kind == DataType::Null {
+                return Ok(new_null_array(kind, parts.len()));
+            }
+            let values = cast_with_options(&texts, kind, &CHECKED);
+            // Whose record it is, is found where its values are looked at one by one.
+            values.map_err(|_| match parts.iter().find_map(|part| self.arrays(part).err()) {
+                Some(error) => error,
+                None => QueryError::internal("values of partitions cannot be read together"),
+            })
+        });
+        let columns = columns.collect::<Result<Vec<ArrayRef>, QueryError>>()?;
+        let keys = runs::converter(self)?.convert_columns(&columns).map_err(failed)?;
+        let mut order: Vec<usize> = (0..parts.len()).collect();
+        order.sort_by(|a, b| keys.row(*a).cmp(&keys.row(*b)));
+        Ok(order)
+    }
+
     /// Returns rows of all columns without the partition columns.
     ///
     /// # Errors

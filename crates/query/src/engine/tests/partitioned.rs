@@ -50,15 +50,15 @@ fn statements_mean_the_same() {
 }
 
 #[test]
-fn scans_return_rows_in_the_order_of_folders() {
+fn scans_return_rows_in_the_order_of_partitions() {
     let blocks = Arc::new(MemBlocks::new());
     let engine = engine_over(&blocks);
     let table = partitioned_table_of(&blocks, &[rows(0), rows(6)], &["text"]);
     let all = collect(now(engine.scan(Arc::clone(&table), Scan::default())).unwrap());
     assert_eq!(all.schema(), table.schema, "columns stay where they were");
     let numbers: Vec<i64> = all.column(1).as_primitive::<Int64Type>().values().to_vec();
-    // text=, text=__HIVE_DEFAULT_PARTITION__, text=a, text=b%2Fc
-    assert_eq!(numbers, [3, 9, 1, 5, 7, 11, 0, 4, 6, 10, 2, 8]);
+    // Null, an empty text, a, b/c.
+    assert_eq!(numbers, [1, 5, 7, 11, 3, 9, 0, 4, 6, 10, 2, 8]);
     let scan = Scan {
         columns: Some(vec!["text".to_owned()]),
         filter: Some("text = 'b/c'".to_owned()),

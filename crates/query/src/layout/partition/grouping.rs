@@ -34,9 +34,8 @@ pub struct Grouping {
     /// Rows that are not split yet, in canonical types.
     pending: Vec<RecordBatch>,
     pending_bytes: u64,
+    /// The number of each partition, by what its values are as bytes that compare as they do.
     numbers: HashMap<Box<[u8]>, usize>,
-    /// The folders of each partition, by its number.
-    folders: Vec<Vec<String>>,
     rows: u64,
 }
 
@@ -52,7 +51,6 @@ impl Grouping {
             pending: Vec::new(),
             pending_bytes: 0,
             numbers: HashMap::new(),
-            folders: Vec::new(),
             rows: 0,
         })
     }
@@ -131,12 +129,12 @@ impl Grouping {
         if let Some(number) = self.numbers.get(key) {
             return Ok(*number);
         }
-        let number = self.folders.len();
+        let number = self.numbers.len();
         if number == PARTITIONS_MAX {
             return Err(self.too_many());
         }
-        let values = self.partitioning.values(rows, row)?;
-        self.folders.push(self.partitioning.folder_names(&values));
+        // Looked at once, so that no value without a folder gets further.
+        self.partitioning.values(rows, row)?;
         self.numbers.insert(key.into(), number);
         Ok(number)
     }
@@ -153,11 +151,12 @@ impl Grouping {
         QueryError::bad_input("the partition columns", "", message)
     }
 
-    /// Returns the numbers of the partitions, in the order of their folders.
+    /// Returns the numbers of the partitions, in the order of their values.
     #[must_use]
     pub fn order(&self) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..self.folders.len()).collect();
-        order.sort_by_key(|number| self.folders.get(*number));
-        order
+        let mut order: Vec<(&[u8], usize)> =
+            self.numbers.iter().map(|(key, number)| (key.as_ref(), *number)).collect();
+        order.sort_unstable();
+        order.into_iter().map(|(_, number)| number).collect()
     }
 }
