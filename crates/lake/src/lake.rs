@@ -240,6 +240,9 @@ impl Inner {
                 let view = self.refresh()?;
                 let (value, wanted) = draft(&view)?;
                 let Some(wanted) = wanted else {
+                    drop(view);
+                    // What is there already may be a commit that nobody has synced.
+                    self.store.make_durable()?;
                     return Ok((value, new_bytes));
                 };
                 let delta = self.sign(&view, &wanted)?;

@@ -17,7 +17,7 @@ use crate::gc::{self, GcOptions, GcProgress, GcReport, Liveness};
 use crate::hold::{Hold, Holds};
 use crate::lease::NOTHING_HELD;
 use crate::locked::lock;
-use crate::log::{self, LogFolder, Lsn, Payload, Record, Tail, records_between};
+use crate::log::{self, LogFolder, LogLock, Lsn, Payload, Record, Tail, records_between};
 use crate::pack::{IndexProgress, IndexReport, PackSet, PackWriter};
 use crate::rescue::read_kept;
 use crate::settings;
@@ -405,6 +405,22 @@ impl Store {
         self.check_open()?;
         self.check_hold(hold);
         gc::collect(self, hold, alive, options, progress)
+    }
+
+    /// Makes durable what was read of the log, so that an answer may rest on it: a writer whose sync
+    /// failed, or that ended before it, leaves records that others read and a power cut takes.
+    ///
+    /// # Errors
+    /// `ReadOnly`, `NoSpace` and other refusals of the disk.
+    pub fn make_durable(&self) -> Result<(), StoreError> {
+        self.check_open()?;
+        if !self.is_writable() || !log::is_dirty(&self.log_folder) {
+            return Ok(());
+        }
+        let parts = self.parts();
+        let mut log_lock = LogLock::take(parts.folder)?;
+        parts.follow_locked(&log_lock)?;
+        log::mend(parts.folder, &mut log_lock, &mut lock(parts.tail))
     }
 
     /// Returns figures about the store as this process knows it.
