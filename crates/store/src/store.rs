@@ -17,7 +17,7 @@ use crate::gc::{self, GcOptions, GcProgress, GcReport, Liveness};
 use crate::hold::{Hold, Holds};
 use crate::lease::NOTHING_HELD;
 use crate::locked::lock;
-use crate::log::{self, LogFolder, LogLock, Lsn, Payload, Record, Tail, records_between};
+use crate::log::{self, LogFolder, Lsn, Payload, Record, Tail, records_between};
 use crate::pack::{IndexProgress, IndexReport, PackSet, PackWriter};
 use crate::rescue::read_kept;
 use crate::settings;
@@ -417,10 +417,7 @@ impl Store {
         if !self.is_writable() || !log::is_dirty(&self.log_folder) {
             return Ok(());
         }
-        let parts = self.parts();
-        let mut log_lock = LogLock::take(parts.folder)?;
-        parts.follow_locked(&log_lock)?;
-        log::mend(parts.folder, &mut log_lock, &mut lock(parts.tail))
+        gc::make_durable(&self.parts())
     }
 
     /// Returns figures about the store as this process knows it.

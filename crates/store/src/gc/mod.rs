@@ -12,6 +12,7 @@ mod sweep;
 
 use cidlake_block::Cid;
 
+pub(crate) use self::remove::make_durable;
 pub(crate) use self::sweep::collect;
 
 use crate::error::StoreError;

@@ -63,9 +63,9 @@ pub(super) fn remove_indexes(
     parts.packs.remove_indexes(&paths)
 }
 
-/// Makes the records durable that retired packs. Their writer may have ended before it synced them:
-/// a power cut would bring back packs whose files are gone.
-fn make_durable(parts: &Parts<'_>) -> Result<(), StoreError> {
+/// Makes all records durable that can be read, those that retired packs among them. Their writer may
+/// have ended before it synced them: a power cut would bring back packs whose files are gone.
+pub(crate) fn make_durable(parts: &Parts<'_>) -> Result<(), StoreError> {
     let mut log_lock = LogLock::take(parts.folder)?;
     parts.follow_locked(&log_lock)?;
     log::mend(parts.folder, &mut log_lock, &mut lock(parts.tail))
