@@ -115,6 +115,15 @@ pub fn cid_of(codec: Codec, data: &[u8]) -> Cid {
     Cid::new_v1(codec.code(), Code::Sha2_256.digest(data))
 }
 
+/// Takes the CID that stands in binary at the beginning of `bytes`; none where none stands there.
+#[must_use]
+pub fn take_cid(bytes: &mut &[u8]) -> Option<Cid> {
+    let mut rest = *bytes;
+    let cid = Cid::read_bytes(&mut rest).ok()?;
+    *bytes = rest;
+    Some(cid)
+}
+
 /// Parses a CID of version 0 or 1 in any multibase, alone or behind `/ipfs/` or `ipfs://`.
 ///
 /// # Errors

@@ -91,7 +91,7 @@ where
         return Err(FormatError::TooLarge { cid, what, bytes: bytes.len(), bytes_max });
     }
     let malformed = |source| FormatError::Malformed { cid, what, source };
-    let value: T = dag_cbor::decode(bytes).map_err(|source| {
+    let value: T = dag_cbor::decode_uncompared(bytes).map_err(|source| {
         // A newer format may have any fields; only then does its version tell.
         match dag_cbor::decode::<AnyVersion>(bytes) {
             Ok(AnyVersion { v }) if v > VERSION => FormatError::Newer { cid, found: v },

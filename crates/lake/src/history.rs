@@ -11,6 +11,9 @@ use cidlake_catalog::{Commit, Entry, Name, Part, Reference, all_parts};
 use crate::error::Error;
 use crate::lake::{Inner, Lake, View};
 
+/// How large schema and metadata of a commit may be that is kept decoded, in bytes.
+const CACHED_BYTES_MAX: usize = 64 << 10;
+
 /// What a reference means.
 pub(crate) enum Target {
     /// A version of a table.
@@ -105,9 +108,14 @@ impl Inner {
 
     /// Reads a commit that the catalog refers to.
     pub(crate) fn commit(&self, cid: &Cid) -> Result<Commit, Error> {
-        Commit::decode(&self.block(cid)?).map_err(|error| {
+        if let Some(known) = self.known_commit(cid)? {
+            return Ok(known);
+        }
+        let commit = Commit::decode(&self.block(cid)?).map_err(|error| {
             Error::corrupt(format!("commit {cid} cannot be read")).with_source(error)
-        })
+        })?;
+        self.remember_commit(*cid, &commit);
+        Ok(commit)
     }
 
     /// Reads `cid` as a commit where it is one.
@@ -115,10 +123,33 @@ impl Inner {
         if !matches!(Codec::of(cid), Ok(Codec::DagCbor)) {
             return Ok(None);
         }
+        if let Some(known) = self.known_commit(cid)? {
+            return Ok(Some(known));
+        }
         let Some(block) = self.store.get(cid)? else {
             return Ok(None);
         };
-        Ok(Commit::decode(&block).ok())
+        let commit = Commit::decode(&block).ok();
+        if let Some(commit) = &commit {
+            self.remember_commit(*cid, commit);
+        }
+        Ok(commit)
+    }
+
+    /// Keeps a commit at hand, unless it is unusually large.
+    pub(crate) fn remember_commit(&self, cid: Cid, commit: &Commit) {
+        let words = commit.metadata.iter().map(|(key, value)| key.len() + value.len());
+        if commit.schema.len() + words.sum::<usize>() <= CACHED_BYTES_MAX {
+            self.commits.insert(cid, commit.clone());
+        }
+    }
+
+    /// Returns a commit that was read before, unless its block is gone since.
+    fn known_commit(&self, cid: &Cid) -> Result<Option<Commit>, Error> {
+        match self.commits.get(cid) {
+            Some(known) if self.store.has(cid)? => Ok(Some(known)),
+            _ => Ok(None),
+        }
     }
 
     /// Returns the newest known commit whose content is `content`.

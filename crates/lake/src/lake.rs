@@ -11,10 +11,11 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use cidlake_block::{Block, Blocks, Cid};
-use cidlake_catalog::{ApplyError, Catalog, Change, Key, Name, SignedDelta};
+use cidlake_catalog::{ApplyError, Catalog, Change, Commit, Key, Name, SignedDelta};
 use cidlake_query::{Engine, EngineOptions};
 use cidlake_store::disk::{Disk, RealDisk};
 use cidlake_store::{CommitError, Expect, Hold, Lsn, Options, Payload, Store};
+use quick_cache::sync::Cache;
 
 use crate::blocks::{LakeBlocks, blocking};
 use crate::clock::now_ms;
@@ -25,6 +26,8 @@ use crate::state;
 
 /// Parsed footers kept in memory.
 const FOOTER_CACHE_BYTES: usize = 64 << 20;
+/// Decoded commits kept in memory.
+const COMMITS_CACHED: usize = 64;
 /// How often a change is drafted anew when other writers keep being first.
 const DRAFTS_MAX: u32 = 1_000;
 
@@ -48,6 +51,8 @@ pub(crate) struct Inner {
     pub(crate) store: Arc<Store>,
     pub(crate) blocks: Arc<dyn Blocks>,
     pub(crate) engine: Engine,
+    /// Commits that were read lately: the head of what is being changed is asked for again and again.
+    pub(crate) commits: Cache<Cid, Commit>,
     key: OnceLock<Key>,
     /// Held only while the view is read or advanced; never across a sync of the disk. A plain
     /// mutex, because every holder is on a blocking thread.
@@ -149,6 +154,7 @@ impl Lake {
             store,
             blocks,
             engine,
+            commits: Cache::new(COMMITS_CACHED),
             key: OnceLock::new(),
             writer: Mutex::default(),
         };

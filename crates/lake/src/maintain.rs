@@ -1,8 +1,9 @@
 //! Maintenance: what makes a lake open quickly and take no more room than it needs.
 //!
-//! A checkpoint saves the replay of the log, indexes over many packs save the reading of each
-//! one's own, compaction makes many small parts few, garbage collection frees what nothing keeps. None of them is needed for the lake to
-//! be right, and all of them may be broken off or run by several processes at once.
+//! A checkpoint saves the replay of the log, a seal the walk through a pack, indexes over many packs
+//! the reading of each one's own; compaction makes many small parts few, garbage collection frees
+//! what nothing keeps. None of them is needed for the lake to be right, and all of them may be
+//! broken off or run by several processes at once.
 
 use cidlake_store::Checkpointed;
 
@@ -17,6 +18,8 @@ use crate::state;
 const RECORDS_BEHIND_MAX: u64 = 1_000;
 /// How many sealed packs a process that leaves lets stand without an index over many.
 const PACKS_BARE_MAX: u64 = 8;
+/// How many blocks may be in them.
+const BLOCKS_BARE_MAX: u64 = 20_000;
 /// How often a checkpoint is tried anew when other writers keep moving the log.
 const CHECKPOINTS_MAX: u32 = 16;
 
@@ -51,7 +54,8 @@ pub struct Maintained {
 }
 
 impl Lake {
-    /// Compacts datasets and collects garbage if asked to, covers packs by indexes over many, and writes a checkpoint.
+    /// Compacts datasets and collects garbage if asked to, seals large packs, covers packs by indexes
+    /// over many, and writes a checkpoint.
     ///
     /// # Errors
     /// `Unavailable` when the disk refuses; errors of [`Self::gc`] after everything else was done.
@@ -70,6 +74,7 @@ impl Inner {
         let compacted = if request.compact { self.compact_worn(progress)? } else { Vec::new() };
         // Before the rest, so that indexes and the checkpoint speak of the packs that are left.
         let gc = request.gc.then(|| self.gc(GcRequest { dry_run: false }, progress));
+        self.store.seal_large()?;
         let indexed = self.store.index_packs(&mut |at| {
             progress(ProgressEvent {
                 phase: "indexing",
@@ -116,7 +121,10 @@ impl Inner {
         if stats.log.last_lsn.0.saturating_sub(stats.checkpoint_lsn.0) > RECORDS_BEHIND_MAX {
             drop(self.checkpoint());
         }
-        if stats.packs_sealed.saturating_sub(stats.packs_covered) >= PACKS_BARE_MAX {
+        drop(self.store.seal_own());
+        let stats = self.store.stats();
+        let packs_bare = stats.packs_sealed.saturating_sub(stats.packs_covered);
+        if packs_bare >= PACKS_BARE_MAX || stats.blocks_bare >= BLOCKS_BARE_MAX {
             drop(self.store.index_packs(&mut |_| {}));
         }
     }

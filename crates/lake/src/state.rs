@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use cidlake_block::Cid;
+use cidlake_block::cid::take_cid;
 use cidlake_block::codec::dag_cbor;
 use cidlake_catalog::{Catalog, Name};
 use serde::{Deserialize, Serialize};
@@ -24,41 +25,57 @@ struct State {
     v: u64,
     pins: Vec<(Cid, Option<String>)>,
     deltas: u64,
-    /// Commits that were named, in the order of the log: what they hold is read when first asked.
-    commits: Vec<Cid>,
     expired: Vec<(Name, Cid)>,
 }
 
-/// Returns what the view knows: the catalog's own state, and everything else.
+/// Returns what the view knows: the catalog's own state, the commits that were named, in the order
+/// of the log (what they hold is read when first asked), and everything else.
 pub(crate) fn encode(view: &View) -> Result<Bytes, Error> {
     let catalog = view.catalog.to_state().map_err(internal)?;
     let state = State {
         v: VERSION,
         pins: view.pins.iter().map(|(cid, name)| (*cid, name.clone())).collect(),
         deltas: view.deltas,
-        commits: view.commits.clone(),
         expired: view.expired.iter().map(|(name, cid)| (name.clone(), *cid)).collect(),
     };
     let state = dag_cbor::encode(&state).map_err(internal)?;
-    // The catalog's length first: two values stand behind each other.
-    let length = (catalog.len() as u64).to_le_bytes();
-    Ok([&length[..], &catalog, &state].concat().into())
+    let commits: Vec<u8> = view.commits.iter().flat_map(Cid::to_bytes).collect();
+    // Each part's length before it: they stand behind each other.
+    Ok([part(&catalog), part(&commits), state.to_vec()].concat().into())
+}
+
+fn part(bytes: &[u8]) -> Vec<u8> {
+    [&(bytes.len() as u64).to_le_bytes()[..], bytes].concat()
+}
+
+fn take_part<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let (length, rest) = bytes.split_first_chunk::<8>()?;
+    let length = usize::try_from(u64::from_le_bytes(*length)).ok()?;
+    let (part, rest) = rest.split_at_checked(length)?;
+    *bytes = rest;
+    Some(part)
 }
 
 /// Returns the view that the bytes stand for, without its place in the log.
 pub(crate) fn decode(bytes: &[u8]) -> Option<View> {
-    let (length, rest) = bytes.split_first_chunk::<8>()?;
-    let length = usize::try_from(u64::from_le_bytes(*length)).ok()?;
-    let (catalog, state) = rest.split_at_checked(length)?;
-    let catalog = Catalog::from_state(catalog).ok()?;
-    let state: State = dag_cbor::decode(state).ok()?;
+    let mut rest = bytes;
+    let catalog = Catalog::from_state(take_part(&mut rest)?).ok()?;
+    let commits = cids(take_part(&mut rest)?)?;
+    let state: State = dag_cbor::decode(rest).ok()?;
     if state.v != VERSION {
         return None;
     }
     let pins: BTreeMap<Cid, Option<String>> = state.pins.into_iter().collect();
     let expired: BTreeMap<Name, Cid> = state.expired.into_iter().collect();
-    let (commits, deltas) = (state.commits, state.deltas);
-    Some(View { catalog, pins, expired, commits, deltas, ..View::default() })
+    Some(View { catalog, pins, expired, commits, deltas: state.deltas, ..View::default() })
+}
+
+fn cids(mut bytes: &[u8]) -> Option<Vec<Cid>> {
+    let mut cids = Vec::with_capacity(bytes.len() / 36);
+    while !bytes.is_empty() {
+        cids.push(take_cid(&mut bytes)?);
+    }
+    Some(cids)
 }
 
 fn internal(error: impl std::error::Error + Send + Sync + 'static) -> Error {

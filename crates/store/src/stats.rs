@@ -12,6 +12,8 @@ pub struct StoreStats {
     pub packs_open: u64,
     /// Complete packs that a multi-pack index covers.
     pub packs_covered: u64,
+    /// Blocks of complete packs that no multi-pack index covers.
+    pub blocks_bare: u64,
     /// Blocks in all packs; one that is in several counts as often.
     pub blocks: u64,
     /// Bytes of those packs up to the end of their last known block.

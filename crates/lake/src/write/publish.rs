@@ -59,6 +59,8 @@ impl Inner {
             "an unchanged dataset writes nothing for its commit"
         );
         published.new_bytes = written;
+        // The next change begins with it.
+        self.remember_commit(published.commit_cid, &published.commit);
         Ok(published)
     }
 

@@ -62,6 +62,9 @@ pub fn encode_part(group: &RowGroup, threads: usize) -> Result<EncodedPart, Quer
     Ok(EncodedPart { part, leaves, nodes: dag.nodes })
 }
 
+/// How many bytes of a row group are worth a thread of their own.
+const THREAD_BYTES_MIN: usize = 128 << 10;
+
 /// What became of one column.
 type Encoded = Result<Vec<Chunk>, ParquetError>;
 
@@ -82,8 +85,10 @@ fn encode_columns(row_group: &RecordBatch, threads: usize) -> Result<Vec<Chunk>,
             *done[*index].lock().unwrap_or_else(PoisonError::into_inner) = Some(encoded);
         }
     };
+    // Starting a thread takes as long as encoding some ten kilobytes.
+    let share = row_group.get_array_memory_size() / THREAD_BYTES_MIN + 1;
     std::thread::scope(|scope| {
-        for _ in 1..threads.min(columns.len()) {
+        for _ in 1..threads.min(columns.len()).min(share) {
             scope.spawn(work);
         }
         work();

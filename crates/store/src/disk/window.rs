@@ -1,4 +1,5 @@
-//! A moving window over a file, so that walking it in small steps costs few reads.
+//! A moving window over a file, so that walking it in small steps costs few reads: what is read at
+//! a time grows as long as it is walked without gaps.
 //!
 //! It does not notice when the file changes beneath it: take a new one to look again.
 
@@ -6,10 +7,16 @@ use std::io;
 
 use super::DiskFile;
 
+/// How far what is read at a time grows, in bytes.
+const READ_BYTES_MAX: usize = 256 << 10;
+
 /// Part of a file held in memory.
 #[derive(Debug)]
 pub(crate) struct Window<'a> {
     file: &'a dyn DiskFile,
+    /// What is read at a time where the walk leaps, in bytes.
+    leap_bytes: usize,
+    /// What is read next where it does not.
     read_bytes: usize,
     start: u64,
     buffer: Vec<u8>,
@@ -18,12 +25,13 @@ pub(crate) struct Window<'a> {
 impl<'a> Window<'a> {
     /// Begins a window over `file` that reads at least `read_bytes` at a time.
     pub(crate) fn new(file: &'a dyn DiskFile, read_bytes: usize) -> Self {
-        Self { file, read_bytes, start: 0, buffer: Vec::new() }
+        Self { file, leap_bytes: read_bytes, read_bytes, start: 0, buffer: Vec::new() }
     }
 
     /// Returns up to `len` bytes at `offset`; fewer only where the file ends.
     pub(crate) fn at(&mut self, offset: u64, len: usize) -> io::Result<&[u8]> {
         if self.held(offset, len).is_none() {
+            self.pace(offset);
             self.fill(offset, len.max(self.read_bytes))?;
         }
         let end = self.buffer.len().min(len);
@@ -31,6 +39,16 @@ impl<'a> Window<'a> {
             Some(range) => self.buffer.get(range).unwrap_or_default(),
             None => self.buffer.get(..end).unwrap_or_default(),
         })
+    }
+
+    /// Decides how much to read at `offset`.
+    fn pace(&mut self, offset: u64) {
+        let end = self.start + self.buffer.len() as u64;
+        let goes_on = !self.buffer.is_empty() && (self.start..=end).contains(&offset);
+        self.read_bytes = match goes_on {
+            true => (self.read_bytes * 2).min(READ_BYTES_MAX).max(self.leap_bytes),
+            false => self.leap_bytes,
+        };
     }
 
     /// Reads `len` bytes at `offset` in place of what is held.

@@ -127,6 +127,7 @@ pub(crate) struct PackFigures {
     pub(crate) blocks: u64,
     pub(crate) bytes: u64,
     pub(crate) covered: u64,
+    pub(crate) blocks_bare: u64,
 }
 
 /// All packs of the folder.
@@ -418,12 +419,12 @@ impl PackSet {
         let mut figures = PackFigures::default();
         for pack in self.all() {
             let index = read(&pack.index);
-            match *index {
-                Index::Open(_) => figures.open += 1,
-                Index::Sealed(_) | Index::Covered(_) => figures.sealed += 1,
-            }
+            let blocks = index.len() as u64;
+            figures.open += u64::from(matches!(*index, Index::Open(_)));
+            figures.sealed += u64::from(!matches!(*index, Index::Open(_)));
             figures.covered += u64::from(matches!(*index, Index::Covered(_)));
-            figures.blocks += index.len() as u64;
+            figures.blocks_bare += if matches!(*index, Index::Sealed(_)) { blocks } else { 0 };
+            figures.blocks += blocks;
             figures.bytes += index.end();
         }
         figures

@@ -24,6 +24,10 @@ use crate::log::Extent;
 /// The bytes that are gathered before they are written.
 const WRITE_BYTES: usize = 4 << 20;
 
+/// A pack that is left is sealed from this share of the greatest size on: a smaller one is walked by
+/// whoever opens the lake, and goes on with the next writer.
+const SEALED_SHARE: u64 = 32;
+
 /// Writes blocks to packs of this process.
 #[derive(Debug)]
 pub(crate) struct PackWriter {
@@ -301,6 +305,37 @@ impl PackWriter {
         }
     }
 
+    /// Seals the own pack if it is so large that walking it would delay every opening. One of which
+    /// something is not announced stays open: only a commit can say that its end counts.
+    pub(crate) fn seal_own(&mut self) -> Result<(), StoreError> {
+        let bytes_min = self.sealed_bytes_min();
+        let large = self.own.take_if(|own| {
+            let end = own.pack.end();
+            end >= bytes_min && own.announced == end && !own.file.is_poisoned()
+        });
+        large.map_or(Ok(()), |own| seal(&own).map(drop))
+    }
+
+    /// Seals the own pack, and those that others left, if they are large.
+    pub(crate) fn seal_large(
+        &mut self,
+        packs: &PackSet,
+        refresh: &dyn Fn() -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        self.check_open()?;
+        self.seal_own()?;
+        let bytes_min = self.sealed_bytes_min();
+        while let Some(left) = self.adopt(packs, refresh, bytes_min)? {
+            let extent = seal(&left)?;
+            self.unannounced.extend(extent.filter(|extent| extent.len > left.announced));
+        }
+        Ok(())
+    }
+
+    fn sealed_bytes_min(&self) -> u64 {
+        self.pack_bytes_max / SEALED_SHARE
+    }
+
     /// Syncs what was written and lets go of the pack, for others to adopt.
     pub(crate) fn close(&mut self) -> Result<(), StoreError> {
         self.is_closed = true;
@@ -327,7 +362,7 @@ impl PackWriter {
             self.unannounced.extend(extent);
             self.own = None;
         }
-        self.own = match self.adopt(packs, refresh)? {
+        self.own = match self.adopt(packs, refresh, 0)? {
             Some(own) => Some(own),
             None => Some(self.begin(packs)?),
         };
@@ -364,17 +399,19 @@ impl PackWriter {
         }
     }
 
-    /// Takes over an open pack that nobody holds.
+    /// Takes over an open pack of so many bytes that nobody holds.
     fn adopt(
         &mut self,
         packs: &PackSet,
         refresh: &dyn Fn() -> Result<(), StoreError>,
+        bytes_min: u64,
     ) -> Result<Option<OwnPack>, StoreError> {
         packs.load_all()?;
         for pack in packs.all() {
             let is_failed = self.failed.iter().any(|failed| failed.pack.id == pack.id)
                 || self.abandoned.contains(&pack.id);
-            if pack.is_sealed() || is_failed || pack.damaged_at().is_some() {
+            let is_open = !pack.is_sealed() && pack.end() >= bytes_min;
+            if !is_open || is_failed || pack.damaged_at().is_some() {
                 continue;
             }
             let file = match packs.disk.open(&pack.path, OpenMode::Write) {

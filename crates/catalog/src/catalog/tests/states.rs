@@ -5,6 +5,7 @@ use cidlake_block::Block;
 use cidlake_block::codec::dag_cbor;
 
 use super::*;
+use crate::catalog::state::Applied;
 use crate::samples::{damage, damaged, golden, replaced};
 
 /// A catalog with something in every field: a conflict, two heads, and an end foreseen.
@@ -83,7 +84,7 @@ struct Forged {
 
 #[derive(serde::Serialize, Default)]
 struct ForgedState {
-    applied: Vec<(Cid, u64, u32)>,
+    applied: Applied,
     heads: Vec<Cid>,
     live: Live,
     foreseen: Vec<(Cid, Vec<Named>)>,
@@ -92,8 +93,12 @@ struct ForgedState {
 #[test]
 fn a_state_that_contradicts_itself_is_refused() {
     let key = key(1).id();
-    let applied = || vec![(cbor_cid(1), 100, 0)];
-    let one = || ForgedState { applied: applied(), heads: vec![cbor_cid(1)], ..Default::default() };
+    let applied = || vec![(cbor_cid(1), Hlc { wall_ms: 100, counter: 0 })];
+    let one = || ForgedState {
+        applied: Applied(applied()),
+        heads: vec![cbor_cid(1)],
+        ..Default::default()
+    };
     let good = Forged { v: 1, catalog: one() };
     Catalog::from_state(&dag_cbor::encode(&good).unwrap()).unwrap();
     let live = |dot| vec![(name("users"), None, vec![(cbor_cid(dot), cbor_cid(10), key)])];
@@ -107,14 +112,14 @@ fn a_state_that_contradicts_itself_is_refused() {
     let bad = [
         ForgedState { heads: vec![cbor_cid(2)], ..one() },
         ForgedState { heads: Vec::new(), ..one() },
-        ForgedState { applied: Vec::new(), heads: Vec::new(), live: live(1), ..one() },
+        ForgedState { applied: Applied::default(), heads: Vec::new(), live: live(1), ..one() },
         ForgedState { live: live(2), ..one() },
         ForgedState { live: vec![(name("users"), None, Vec::new())], ..one() },
         ForgedState { foreseen: vec![(cbor_cid(1), vec![(name("users"), None)])], ..one() },
         ForgedState { foreseen: vec![(cbor_cid(2), Vec::new())], ..one() },
         // Not in order, or twice.
         ForgedState { heads: vec![cbor_cid(1), cbor_cid(1)], ..one() },
-        ForgedState { applied: [applied(), applied()].concat(), ..one() },
+        ForgedState { applied: Applied([applied(), applied()].concat()), ..one() },
         ForgedState { live: [live(1), live(1)].concat(), ..one() },
         ForgedState { live: [tagged(), live(1)].concat(), ..one() },
     ];

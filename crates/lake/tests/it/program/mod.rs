@@ -3,9 +3,11 @@
 //! After every step the heads are what the model says, and the log has the versions that it has;
 //! now and then, and at the end, every version is read by every way to it. Between steps processes
 //! leave, are killed or lose their disk, in the middle of an operation or of opening the lake: it
-//! was done then, or it was not. `CIDLAKE_PROGRAMS` says how many programs are run;
-//! `CIDLAKE_SEED=PROGRAM` runs one again and tells its steps. What a program does depends on its
-//! number alone; the bytes of commits have the time in them, so a cut may come to stand elsewhere.
+//! was done then, or it was not. What others see of an operation that nobody was told is done may
+//! go with the power, until something that stands on it is done. `CIDLAKE_PROGRAMS` says how many
+//! programs are run; `CIDLAKE_SEED=PROGRAM` runs one again and tells its steps. What a program does
+//! depends on its number alone; the bytes of commits have the time in them, so a cut may come to
+//! stand elsewhere.
 
 pub mod check;
 pub mod draw;
@@ -42,6 +44,9 @@ struct Program {
     step: u64,
     dice: Dice,
     model: Model,
+    /// What the lake may be again when the power goes, oldest first: what it was before operations
+    /// that were found done and that nobody was told of.
+    unpromised: Vec<Model>,
     machine: Machine,
     /// How many operations of the disk each kind of operation took the last time.
     operations: BTreeMap<&'static str, u64>,
@@ -81,6 +86,7 @@ fn program(number: u64, is_told: bool) {
             step: 0,
             dice: Dice::of(&[number]),
             model: Model::default(),
+            unpromised: Vec::new(),
             machine: Machine::new(),
             operations: BTreeMap::new(),
             is_told,
@@ -115,7 +121,7 @@ impl Program {
         } else {
             assert!(was_hurt);
             self.suffer(fate, process).await;
-            self.find_out(&op, after, &outcome).await;
+            self.find_out(&op, after, &outcome, fate).await;
         }
         self.look().await;
     }
@@ -168,6 +174,7 @@ impl Program {
             (Ok(answer), Outcome::Refused(kind)) => panic!("{op:?} is {kind:?}, not {answer:?}"),
             (Ok(answer), _) => answer,
         };
+        self.unpromised.clear();
         match outcome {
             Outcome::Version { counts, may_be_same } => {
                 assert_eq!(answer.counts, *counts, "{op:?}");
@@ -199,12 +206,30 @@ impl Program {
                     let _opened = self.machine.begin(process, until).await;
                     self.machine.cut_power(self.dice.next());
                 }
+                self.find_promised().await;
             }
         }
     }
 
+    /// Finds out what the power took of what nobody was promised. What is there now is on the disk.
+    async fn find_promised(&mut self) {
+        if self.unpromised.is_empty() {
+            return;
+        }
+        let lake = self.machine.process(0).await.lake.clone();
+        let seen = seen(&lake).await;
+        let mut candidates = std::mem::take(&mut self.unpromised);
+        candidates.push(self.model.clone());
+        let found = candidates
+            .into_iter()
+            .rev()
+            .find_map(|mut model| seen.compare(&mut model).is_ok().then_some(model));
+        // What is none of them is told by whoever compares next.
+        self.model = found.unwrap_or_else(|| self.model.clone());
+    }
+
     /// Finds out whether an operation that did not come to its end was done: all of it or nothing.
-    async fn find_out(&mut self, op: &Op, mut after: Model, outcome: &Outcome) {
+    async fn find_out(&mut self, op: &Op, mut after: Model, outcome: &Outcome, fate: Fate) {
         let lake = self.machine.process(0).await.lake.clone();
         let seen = seen(&lake).await;
         let Err(not_before) = seen.compare(&mut self.model) else { return };
@@ -213,7 +238,11 @@ impl Program {
         if let Err(not_after) = done {
             panic!("{op:?} was done half: {not_before}\nnor is it done: {not_after}");
         }
-        self.model = after;
+        let before = std::mem::replace(&mut self.model, after);
+        // What is there after the power went is on the disk.
+        if fate != Fate::Darkness {
+            self.unpromised.push(before);
+        }
     }
 
     /// Compares what there is with the model.
@@ -232,6 +261,7 @@ impl Program {
 
     async fn end(&mut self) {
         self.machine.cut_power(self.dice.next());
+        self.find_promised().await;
         for process in 0..2 {
             let lake = self.machine.process(process).await.lake.clone();
             if let Err(differs) = seen(&lake).await.compare(&mut self.model) {
