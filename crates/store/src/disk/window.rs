@@ -66,4 +66,10 @@ impl<'a> Window<'a> {
         let end = begin.checked_add(len)?;
         (end <= self.buffer.len()).then_some(begin..end)
     }
+
+    /// Returns how many bytes are held.
+    #[cfg(test)]
+    pub(super) fn held_bytes(&self) -> usize {
+        self.buffer.len()
+    }
 }

@@ -313,7 +313,8 @@ impl PackWriter {
             let end = own.pack.end();
             end >= bytes_min && own.announced == end && !own.file.is_poisoned()
         });
-        large.map_or(Ok(()), |own| seal(&own).map(drop))
+        let Some(own) = large else { return Ok(()) };
+        seal(&own).map(drop).inspect_err(|_| self.abandoned.push(own.pack.id))
     }
 
     /// Seals the own pack, and those that others left, if they are large.
@@ -326,8 +327,8 @@ impl PackWriter {
         self.seal_own()?;
         let bytes_min = self.sealed_bytes_min();
         while let Some(left) = self.adopt(packs, refresh, bytes_min)? {
-            let extent = seal(&left)?;
-            self.unannounced.extend(extent.filter(|extent| extent.len > left.announced));
+            let Some(extent) = seal(&left)? else { break };
+            self.unannounced.extend(Some(extent).filter(|extent| extent.len > left.announced));
         }
         Ok(())
     }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use cidlake_block::car::{HeaderV2, Index, PRAGMA_V2, Reader, parse_section_prefix};
 use cidlake_block::{Block, parse_cid};
 use cidlake_store::disk::{Disk, MemDisk};
-use cidlake_store::{FsckLevel, Store};
+use cidlake_store::{FsckLevel, Options, Store};
 
-use crate::support::{assert_here, block, commit, hold, open, options, root};
+use crate::support::{assert_here, block, commit, hold, open, options, root, try_open};
 
 #[test]
 fn a_sealed_pack_is_a_car_whose_index_finds_every_block() {
@@ -51,6 +51,67 @@ fn a_sealed_pack_is_a_car_whose_index_finds_every_block() {
     }
     assert!(found.len() >= 24);
     assert!(found.iter().all(|block| blocks.iter().any(|other| other.cid() == block.cid())));
+}
+
+#[test]
+fn a_large_pack_is_sealed_when_it_is_left_and_a_small_one_is_gone_on_with() {
+    let disk = MemDisk::new();
+    let blocks: Vec<Block> = (0..4).map(|number| block(number, 20)).collect();
+    let roomy = |seed| Options { pack_bytes_max: 32 * 1000, ..options(seed) };
+    let open = |seed| Store::open(Arc::new(disk.process()), root(), roomy(seed)).unwrap();
+    let leave = |seed, block: &Block| {
+        let store = open(seed);
+        store.put(&hold(&store), std::slice::from_ref(block)).unwrap();
+        commit(&store, vec![]);
+        store.seal_own().unwrap();
+        store.close().unwrap();
+        let stats = open(9).stats();
+        (stats.packs_sealed, stats.packs_open)
+    };
+    assert_eq!(leave(1, &blocks[0]), (0, 1));
+    assert_eq!(leave(2, &block(10, 1000)), (1, 0));
+    assert_eq!(leave(3, &blocks[1]), (1, 1));
+    let store = open(4);
+    assert_here(&store, &[blocks[0].clone(), blocks[1].clone(), block(10, 1000)]);
+    assert_eq!(store.fsck(FsckLevel::Full, &mut |_| {}).unwrap().damage, []);
+}
+
+#[test]
+fn what_no_commit_announced_keeps_its_pack_open() {
+    let disk = MemDisk::new();
+    let store = open(&disk, 1);
+    let (promised, more) = (block(1, 500), block(2, 500));
+    store.put(&hold(&store), std::slice::from_ref(&promised)).unwrap();
+    commit(&store, vec![]);
+    store.put(&hold(&store), std::slice::from_ref(&more)).unwrap();
+    store.seal_own().unwrap();
+    assert_eq!((store.stats().packs_sealed, store.stats().packs_open), (0, 1));
+    commit(&store, vec![]);
+    store.seal_own().unwrap();
+    assert_eq!((store.stats().packs_sealed, store.stats().packs_open), (1, 0));
+    // Another process knows the pack as one that grows, and finds it sealed.
+    assert_here(&open(&disk, 2), &[promised, more]);
+}
+
+#[test]
+fn maintenance_seals_what_a_process_left_that_ended_in_the_middle() {
+    let disk = MemDisk::new();
+    let ended = disk.process();
+    let store = try_open(Arc::new(ended.clone()), 1).unwrap();
+    let blocks = [block(1, 500), block(2, 500)];
+    store.put(&hold(&store), &blocks[..1]).unwrap();
+    commit(&store, vec![]);
+    store.put(&hold(&store), &blocks[1..]).unwrap();
+    ended.kill();
+    drop(store);
+    let store = open(&disk, 2);
+    assert_eq!(store.stats().packs_open, 1);
+    store.seal_large().unwrap();
+    assert_eq!((store.stats().packs_sealed, store.stats().packs_open), (1, 0));
+    assert_here(&store, &blocks[..1]);
+    commit(&store, vec![]);
+    assert_here(&open(&disk, 3), &blocks[..1]);
+    assert_eq!(store.fsck(FsckLevel::Full, &mut |_| {}).unwrap().damage, []);
 }
 
 #[test]

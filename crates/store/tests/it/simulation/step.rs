@@ -20,6 +20,8 @@ pub enum Step {
     Checkpoint { process: usize },
     /// Makes indexes of many packs.
     Index { process: usize },
+    /// Seals its pack, or also those that others left.
+    Seal { process: usize, all: bool },
     /// Ends in order; the process begins anew with its next step.
     Close { process: usize },
     /// Ends as by `kill -9`.
@@ -50,6 +52,7 @@ impl Step {
             | Self::Collect { process, .. }
             | Self::Checkpoint { process }
             | Self::Index { process }
+            | Self::Seal { process, .. }
             | Self::Close { process }
             | Self::Die { process } => *process,
             Self::During { step, .. } | Self::Failing { step, .. } | Self::Dying { step, .. } => {
@@ -82,7 +85,7 @@ fn step(dice: &mut Dice, processes: usize) -> Step {
 }
 
 fn simple(dice: &mut Dice, process: usize) -> Step {
-    let kinds = [(40, 0), (40, 1), (6, 2), (4, 3), (5, 4), (9, 5), (6, 6), (6, 7), (5, 8)];
+    let kinds = [(40, 0), (40, 1), (6, 2), (4, 3), (5, 4), (9, 5), (6, 6), (6, 7), (6, 8), (5, 9)];
     match dice.weighted(&kinds) {
         0 => {
             let blocks = (0..=dice.below(3)).map(|_| (dice.below(60) as u32, len(dice))).collect();
@@ -98,6 +101,7 @@ fn simple(dice: &mut Dice, process: usize) -> Step {
         }
         6 => Step::Checkpoint { process },
         7 => Step::Index { process },
+        8 => Step::Seal { process, all: dice.coin() },
         _ => Step::Die { process },
     }
 }

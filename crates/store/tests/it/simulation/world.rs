@@ -93,6 +93,7 @@ impl World {
             Step::Collect { seed, percent, .. } => self.collect(process, *seed, *percent),
             Step::Checkpoint { .. } => self.checkpoint(process),
             Step::Index { .. } => self.index(process),
+            Step::Seal { all, .. } => self.seal(process, *all),
             Step::Close { .. } => self.close(process),
             Step::Die { .. } => {
                 self.die(process);
@@ -262,6 +263,11 @@ impl World {
 
     pub fn index(&self, process: usize) -> Result<(), StoreError> {
         self.store(process)?.index_packs(&mut |_| {}).map(|_| ())
+    }
+
+    fn seal(&self, process: usize, all: bool) -> Result<(), StoreError> {
+        let store = self.store(process)?;
+        if all { store.seal_large() } else { store.seal_own() }
     }
 
     fn close(&self, process: usize) -> Result<(), StoreError> {
