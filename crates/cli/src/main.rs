@@ -16,8 +16,13 @@ mod wire;
 use std::process::ExitCode;
 
 use cidlake::{Error, ErrorKind};
+use mimalloc::MiMalloc;
 
 use crate::args::Args;
+
+/// Much is allocated and freed on many threads here, which the C library's allocator is slow at.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let args = args::parse();

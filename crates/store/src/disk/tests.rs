@@ -233,11 +233,12 @@ fn a_window_reads_more_at_a_time_while_it_is_walked_and_little_after_a_leap() {
     let disk = MemDisk::new();
     let path = Path::new("/file");
     let file = disk.open(path, OpenMode::CreateNew).unwrap();
-    let content: Vec<u8> = (0..4_000_000_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let content: Vec<u8> =
+        (0..4_000_000_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     file.write_at(0, &content).unwrap();
     let mut window = Window::new(file.as_ref(), 1000);
     let mut sizes = Vec::new();
-    let mut check = |window: &mut Window<'_>, at: usize| {
+    let check = |window: &mut Window<'_>, at: usize| {
         assert_eq!(window.at(at as u64, 50).unwrap(), &content[at..at + 50]);
         window.held_bytes()
     };
