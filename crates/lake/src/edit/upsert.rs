@@ -15,7 +15,7 @@ use cidlake_catalog::{Commit, Name, Part, PartId};
 use cidlake_query::Table;
 use cidlake_query::arrow::datatypes::SchemaRef;
 use cidlake_query::edit::{KeyColumns, KeyedRows, Match};
-use cidlake_query::layout::{self, CutRule, Partitioning};
+use cidlake_query::layout::{self, CutRule, Partitioning, StoredPart};
 use cidlake_store::Hold;
 use tokio::runtime::Handle;
 
@@ -274,8 +274,10 @@ impl Inner {
         let merged = rows.merged(&stored, &outcome.matches, &rule_behind(&table.commit))?;
         outcome.rows_updated = merged.updated;
         outcome.moved = merged.moved;
+        let file = runtime.block_on(self.engine.part_file(part))?;
+        let before = StoredPart { part, file: &file, rows: &stored };
         for group in &merged.groups {
-            let encoded = layout::encode_partitioned(group, &table.partitioning, threads)?;
+            let encoded = layout::encode_edited(group, before, &table.partitioning, threads)?;
             outcome.new_bytes += self.put_part(upsert.hold, &encoded)?;
             outcome.parts.push(encoded.part);
         }

@@ -242,7 +242,7 @@ impl Column<'_> {
 }
 
 /// Reads a footer as a writer needs it: with page indexes, and nothing put more shortly.
-fn footer(file: &Bytes) -> Result<ParquetMetaData, ParquetError> {
+pub(super) fn footer(file: &Bytes) -> Result<ParquetMetaData, ParquetError> {
     ParquetMetaDataReader::new()
         .with_page_index_policy(PageIndexPolicy::Optional)
         .with_metadata_options(Some(
@@ -253,7 +253,7 @@ fn footer(file: &Bytes) -> Result<ParquetMetaData, ParquetError> {
 
 /// Cuts the column chunks out of the file of a part, those of one column of the table together; a
 /// partition column has none.
-fn chunks_of_columns(
+pub(super) fn chunks_of_columns(
     file: &Bytes,
     metadata: &ParquetMetaData,
     columns: &Partitioning,
@@ -268,7 +268,7 @@ fn chunks_of_columns(
 }
 
 /// Returns the chunks of a column under the name of `field`.
-fn named(chunks: &[Chunk], field: &FieldRef) -> Result<Vec<Chunk>, ParquetError> {
+pub(super) fn named(chunks: &[Chunk], field: &FieldRef) -> Result<Vec<Chunk>, ParquetError> {
     let schema = parquet_schema(&Schema::new(vec![FieldRef::clone(field)]))?;
     let renamed = chunks.iter().zip(schema.columns()).map(|(chunk, described)| {
         let meta = described_as(&chunk.meta, described)?;
@@ -345,7 +345,12 @@ fn hash_of(columns: &[ArrayRef], rows: u64) -> RowsHash {
     hash
 }
 
-fn stats_of(array: &ArrayRef, field: &Field, chunks: &[Chunk]) -> Result<ColumnStats, QueryError> {
+/// Says what a part says of a column that was just encoded.
+pub(super) fn stats_of(
+    array: &ArrayRef,
+    field: &Field,
+    chunks: &[Chunk],
+) -> Result<ColumnStats, QueryError> {
     let schema = Arc::new(Schema::new(vec![field.clone()]));
     let rows = RecordBatch::try_new(schema, vec![Arc::clone(array)])
         .map_err(|error| QueryError::internal(arrow_message(&error)))?;

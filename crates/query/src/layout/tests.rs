@@ -4,6 +4,7 @@ mod alter;
 mod columns;
 mod golden;
 mod profile;
+mod reuse;
 
 use std::collections::HashMap;
 use std::future::Future;

@@ -16,7 +16,7 @@ fn altered(before: &RecordBatch, fields: Vec<Field>, sources: &[ColumnSource]) -
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap()
 }
 
-fn one_part(batch: &RecordBatch) -> EncodedPart {
+pub(super) fn one_part(batch: &RecordBatch) -> EncodedPart {
     let groups = groups_of(std::slice::from_ref(batch), ROW_GROUP_BYTES);
     assert_eq!(groups.len(), 1);
     encode_part(&groups[0], 1).unwrap()
@@ -46,7 +46,7 @@ fn added(name: &str, value: ArrayRef) -> (Field, ColumnSource) {
 }
 
 /// Numbers without a pattern, and text of them: enough to be many leaves, or one.
-fn table(rows: u64, seed: u64) -> RecordBatch {
+pub(super) fn table(rows: u64, seed: u64) -> RecordBatch {
     let scattered = move |n: u64| (n + seed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let number = |n: u64| (!n.is_multiple_of(7)).then(|| scattered(n).cast_signed() >> (seed % 60));
     let numbers: Int64Array = (0..rows).map(number).collect();
