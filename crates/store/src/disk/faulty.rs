@@ -230,6 +230,18 @@ struct FaultyFile {
     path: Box<Path>,
 }
 
+impl FaultyFile {
+    /// Flips the bit that is to be flipped, if it is in what was read at `offset`.
+    fn flip(&self, offset: u64, bytes: &mut [u8]) {
+        if let Some(flip) = self.faults.flip_for(&self.path)
+            && let Some(at) = flip.offset.checked_sub(offset)
+            && let Some(byte) = usize::try_from(at).ok().and_then(|at| bytes.get_mut(at))
+        {
+            *byte ^= 1 << flip.bit;
+        }
+    }
+}
+
 impl DiskFile for FaultyFile {
     fn size(&self) -> io::Result<u64> {
         self.faults.step()?;
@@ -239,13 +251,18 @@ impl DiskFile for FaultyFile {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         let is_short = self.faults.step_read()?;
         let read = self.inner.read_at(offset, buffer)?;
-        if let Some(flip) = self.faults.flip_for(&self.path)
-            && let Some(at) = flip.offset.checked_sub(offset)
-            && let Some(byte) = usize::try_from(at).ok().and_then(|at| buffer.get_mut(at))
-        {
-            *byte ^= 1 << flip.bit;
-        }
+        self.flip(offset, buffer);
         Ok(if is_short { read / 2 } else { read })
+    }
+
+    fn read_new(&self, offset: u64, len: usize) -> io::Result<Vec<u8>> {
+        let is_short = self.faults.step_read()?;
+        let mut bytes = self.inner.read_new(offset, len)?;
+        self.flip(offset, &mut bytes);
+        if is_short {
+            bytes.truncate(bytes.len() / 2);
+        }
+        Ok(bytes)
     }
 
     fn write_at(&self, offset: u64, data: &[u8]) -> io::Result<()> {

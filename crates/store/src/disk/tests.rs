@@ -222,6 +222,20 @@ fn faults_come_when_they_are_due() {
     assert_eq!(file.read_at(1, &mut [0; 9]).unwrap(), 4);
     faults.short_read_at(faults.operations());
     assert_eq!(read_vec(file.as_ref(), 0, 9).unwrap(), b"accde");
+    for is_first in [true, false] {
+        faults.clear();
+        faults.short_read_at(faults.operations() + u64::from(!is_first));
+        faults.flip_bit("file", 1, 0);
+        let before = faults.operations();
+        // One operation each, and as faulty as any other read.
+        let expected: &[u8] = if is_first { b"ac" } else { b"accde" };
+        assert_eq!(file.read_new(0, 9).unwrap(), expected);
+        assert_eq!(faults.operations(), before + 1);
+    }
+    faults.clear();
+    faults.fail_at(faults.operations());
+    assert!(file.read_new(0, 9).is_err());
+    assert_eq!(file.read_new(0, 9).unwrap(), b"abcde");
     faults.fail_from(faults.operations() + 1);
     assert!(file.size().is_ok());
     assert!(file.size().is_err());
@@ -232,6 +246,7 @@ fn faults_come_when_they_are_due() {
 fn a_window_reads_more_at_a_time_while_it_is_walked_and_little_after_a_leap() {
     let disk = MemDisk::new();
     let path = Path::new("/file");
+    disk.create_dir("/".as_ref()).unwrap();
     let file = disk.open(path, OpenMode::CreateNew).unwrap();
     let content: Vec<u8> =
         (0..4_000_000_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
@@ -251,4 +266,18 @@ fn a_window_reads_more_at_a_time_while_it_is_walked_and_little_after_a_leap() {
     assert_eq!(check(&mut window, 3_500_000), 1000);
     assert_eq!(check(&mut window, 3_500_990), 2000);
     assert_eq!(check(&mut window, 10), 1000);
+}
+
+#[test]
+fn a_window_reads_on_where_a_read_comes_back_short() {
+    let disk = FaultyDisk::new(Arc::new(MemDisk::new()));
+    let faults = disk.faults();
+    disk.create_dir("/".as_ref()).unwrap();
+    let file = disk.open("/file".as_ref(), OpenMode::CreateNew).unwrap();
+    file.write_at(0, b"abcdefgh").unwrap();
+    for len in [8, 100] {
+        let mut window = Window::new(file.as_ref(), 0);
+        faults.short_read_at(faults.operations());
+        assert_eq!(window.at(0, len).unwrap(), b"abcdefgh");
+    }
 }

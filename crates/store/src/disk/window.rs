@@ -5,7 +5,7 @@
 
 use std::io;
 
-use super::DiskFile;
+use super::{DiskFile, read_full};
 
 /// How far what is read at a time grows, in bytes.
 const READ_BYTES_MAX: usize = 256 << 10;
@@ -55,7 +55,7 @@ impl<'a> Window<'a> {
     fn fill(&mut self, offset: u64, len: usize) -> io::Result<()> {
         self.start = offset;
         self.buffer.resize(len, 0);
-        let read = self.file.read_at(offset, &mut self.buffer);
+        let read = read_full(self.file, offset, &mut self.buffer);
         // After an error nothing is held.
         self.buffer.truncate(*read.as_ref().unwrap_or(&0));
         read.map(drop)
