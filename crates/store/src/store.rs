@@ -17,7 +17,7 @@ use crate::gc::{self, GcOptions, GcProgress, GcReport, Liveness};
 use crate::hold::{Hold, Holds};
 use crate::lease::NOTHING_HELD;
 use crate::locked::lock;
-use crate::log::{self, LogFolder, Lsn, Payload, Record, Tail, records_between};
+use crate::log::{self, LogFolder, LogLock, Lsn, Payload, Record, Tail, records_between};
 use crate::pack::{IndexProgress, IndexReport, PackSet, PackWriter};
 use crate::rescue::read_kept;
 use crate::settings;
@@ -408,16 +408,21 @@ impl Store {
     }
 
     /// Makes durable what was read of the log, so that an answer may rest on it: a writer whose sync
-    /// failed, or that ended before it, leaves records that others read and a power cut takes.
+    /// failed, or that ended before it, leaves records that others read and a power cut takes. Where
+    /// nothing of that kind is left nothing is written, nor in a folder that takes no writes.
     ///
     /// # Errors
-    /// `ReadOnly`, `NoSpace` and other refusals of the disk.
+    /// `Poisoned` when it was this process whose sync failed; `NoSpace` and other refusals of the
+    /// disk, also where it cannot be told whether something is left.
     pub fn make_durable(&self) -> Result<(), StoreError> {
         self.check_open()?;
-        if !self.is_writable() || !log::is_dirty(&self.log_folder) {
+        if !log::read_dirty(&self.log_folder)? {
             return Ok(());
         }
-        gc::make_durable(&self.parts())
+        match LogLock::take(&self.log_folder) {
+            Err(StoreError::ReadOnly { .. }) => Ok(()),
+            log_lock => gc::make_durable(&self.parts(), log_lock?),
+        }
     }
 
     /// Returns figures about the store as this process knows it.

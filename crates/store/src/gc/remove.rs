@@ -22,7 +22,7 @@ pub(super) fn remove_retired(
     report.bytes_waiting = 0;
     let files = parts.packs.retired_files()?;
     if !dry_run && !files.is_empty() {
-        make_durable(parts)?;
+        make_durable(parts, LogLock::take(parts.folder)?)?;
     }
     // The leases come after the record that retired the packs: see [`crate::hold`].
     let oldest = oldest(parts, hold, !dry_run)?;
@@ -65,8 +65,7 @@ pub(super) fn remove_indexes(
 
 /// Makes all records durable that can be read, those that retired packs among them. Their writer may
 /// have ended before it synced them: a power cut would bring back packs whose files are gone.
-pub(crate) fn make_durable(parts: &Parts<'_>) -> Result<(), StoreError> {
-    let mut log_lock = LogLock::take(parts.folder)?;
+pub(crate) fn make_durable(parts: &Parts<'_>, mut log_lock: LogLock) -> Result<(), StoreError> {
     parts.follow_locked(&log_lock)?;
     log::mend(parts.folder, &mut log_lock, &mut lock(parts.tail))
 }

@@ -34,7 +34,7 @@ pub(crate) use self::resume::{
     damaged as damaged_checkpoints, open_tail, remove_strays, write as write_checkpoint,
 };
 pub(crate) use self::salvage::{Salvage, salvage};
-pub(crate) use self::writer::{LogLock, append, is_dirty, mend};
+pub(crate) use self::writer::{LogLock, append, mend, read_dirty};
 
 use crate::disk::{Disk, DiskFile};
 use crate::error::StoreError;

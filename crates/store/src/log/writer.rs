@@ -141,10 +141,15 @@ fn read_state(file: &dyn DiskFile) -> std::io::Result<(bool, u64)> {
     Ok((mark != CLEAN, u64::from_le_bytes(names)))
 }
 
-/// Returns whether the mark is set, without the lock.
-pub(crate) fn is_dirty(folder: &LogFolder) -> bool {
-    let file = folder.disk.open(&folder.lock_path(), OpenMode::Read);
-    file.and_then(|file| read_state(file.as_ref())).is_ok_and(|(is_dirty, _)| is_dirty)
+/// Returns whether the mark is set, without the lock. Where nobody ever took that, it is not.
+pub(crate) fn read_dirty(folder: &LogFolder) -> Result<bool, StoreError> {
+    let path = folder.lock_path();
+    let state = folder.disk.open(&path, OpenMode::Read).and_then(|file| read_state(file.as_ref()));
+    match state {
+        Ok((is_dirty, _)) => Ok(is_dirty),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(StoreError::read(&path, error)),
+    }
 }
 
 /// Appends `drafts`, which say `bodies`, as one write, and returns when they are durable. The tail

@@ -9,6 +9,7 @@ mod company;
 mod crash;
 mod damage;
 mod damaged;
+mod durable;
 mod faults;
 mod formats;
 mod gc;
