@@ -101,3 +101,17 @@ pub fn check(disk: &MemDisk, before: &[Record], gone: &[u64], blocks: &[Block]) 
     let again = repaired(disk);
     assert!(!again.is_change(), "{again:?}");
 }
+
+/// Damages the record `lsn`.
+pub fn wound(disk: &MemDisk, lsn: u64) {
+    for path in segments(disk) {
+        let mut content = disk.content(&path).unwrap();
+        let found = places(&content).into_iter().find(|(number, _)| *number == lsn);
+        if let Some((_, place)) = found {
+            content[place.start + 41] ^= 1;
+            disk.set_content(&path, content).unwrap();
+            return;
+        }
+    }
+    panic!("there is no record {lsn}");
+}

@@ -1,20 +1,20 @@
 //! Collections beside readers, writers and other collections, at the moments that matter.
 
 use std::cell::{Cell, RefCell};
-use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use cidlake_block::{Block, Cid};
-use cidlake_store::disk::{Disk, DiskFile, MemDisk, OpenMode};
+use cidlake_store::disk::{Disk, MemDisk, OpenMode};
 use cidlake_store::{
     CommitError, Expect, FsckLevel, GcOptions, GcReport, Hold, Liveness, Record, Store, StoreError,
 };
 
 use crate::support::{
-    Pinned, assert_here, block, commit, delta, gc, hold, keep, open, options, pack_names, pin,
-    root, try_gc, unpin,
+    Pinned, assert_here, block, commit, delta, gc, hold, keep, open, pack_names, pin, root, try_gc,
+    unpin,
 };
+use crate::watched::{EventDisk, is_pack};
 
 #[test]
 fn a_reader_from_before_reads_everything_and_what_it_needs_waits() {
@@ -190,81 +190,6 @@ fn of_commits_that_wait_together_one_whose_blocks_are_damaged_fails_alone() {
     assert!(!writer.has(block(77, 1).cid()).unwrap());
 }
 
-/// Something that happens once, when a disk is used in a certain way.
-type Event = Box<dyn FnOnce() + Send>;
-
-/// A disk that lets something happen behind an operation.
-#[derive(Clone)]
-struct EventDisk {
-    inner: MemDisk,
-    when: fn(&Path, OpenMode) -> bool,
-    event: Arc<Mutex<Option<Event>>>,
-}
-
-impl std::fmt::Debug for EventDisk {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("EventDisk")
-    }
-}
-
-impl EventDisk {
-    fn new(disk: &MemDisk, when: fn(&Path, OpenMode) -> bool) -> Self {
-        Self { inner: disk.process(), when, event: Arc::default() }
-    }
-
-    fn store(&self, seed: u8) -> Store {
-        Store::open(Arc::new(self.clone()), root(), options(seed)).unwrap()
-    }
-
-    fn happens(&self, path: &Path, mode: OpenMode) {
-        // Taken first, and the lock let go of: the event may use this disk.
-        let event = if (self.when)(path, mode) { self.event.lock().unwrap().take() } else { None };
-        if let Some(event) = event {
-            event();
-        }
-    }
-
-    fn plan(&self, event: impl FnOnce() + Send + 'static) {
-        *self.event.lock().unwrap() = Some(Box::new(event));
-    }
-}
-
-impl Disk for EventDisk {
-    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Box<dyn DiskFile>> {
-        let file = self.inner.open(path, mode)?;
-        self.happens(path, mode);
-        Ok(file)
-    }
-
-    fn create_dir(&self, path: &Path) -> io::Result<()> {
-        self.inner.create_dir(path)
-    }
-
-    fn list(&self, path: &Path) -> io::Result<Vec<String>> {
-        let names = self.inner.list(path);
-        if path.ends_with("packs") {
-            self.happens(path, OpenMode::Read);
-        }
-        names
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        self.inner.remove(path)
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.inner.rename(from, to)
-    }
-
-    fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        self.inner.sync_dir(path)
-    }
-}
-
-fn is_pack(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "car")
-}
-
 #[test]
 fn a_pack_that_was_retired_just_before_it_was_locked_is_not_adopted() {
     for with_reader in [false, true] {
@@ -274,7 +199,7 @@ fn a_pack_that_was_retired_just_before_it_was_locked_is_not_adopted() {
         keep(&first, std::slice::from_ref(&dead));
         commit(&first, vec![unpin(&dead)]);
         first.close().unwrap();
-        let events = EventDisk::new(&disk, |path, mode| is_pack(path) && mode == OpenMode::Write);
+        let events = EventDisk::of(&disk, |path, mode| is_pack(path) && mode == OpenMode::Write);
         let writer = events.store(2);
         // With the reader the file stays, without it goes.
         let reader = open(&disk, 3);
@@ -320,7 +245,7 @@ fn a_store_that_is_opened_while_packs_go_sees_no_damage() {
     first.close().unwrap();
     let collector = open(&disk, 2);
     // When it has the names of the packs, and has read none of them.
-    let events = EventDisk::new(&disk, |path, _| path.ends_with("packs"));
+    let events = EventDisk::of(&disk, |path, _| path.ends_with("packs"));
     let listing = events.clone();
     events.plan(move || {
         gc(&collector);
@@ -341,7 +266,7 @@ fn a_hold_that_is_taken_while_packs_are_retired_is_either_old_or_knows_of_it() {
     first.close().unwrap();
     let is_lease: fn(&Path, OpenMode) -> bool =
         |path, mode| path.extension().is_some_and(|e| e == "lease") && mode == OpenMode::CreateNew;
-    let events = EventDisk::new(&disk, is_lease);
+    let events = EventDisk::of(&disk, is_lease);
     let reader = events.store(2);
     let collector = open(&disk, 3);
     events.plan(move || {
@@ -363,7 +288,7 @@ fn a_hold_that_is_taken_while_packs_are_retired_is_either_old_or_knows_of_it() {
 #[test]
 fn a_pack_that_is_retired_while_it_is_loaded_does_not_count() {
     let disk = MemDisk::new();
-    let events = EventDisk::new(&disk, |path, mode| is_pack(path) && mode == OpenMode::Read);
+    let events = EventDisk::of(&disk, |path, mode| is_pack(path) && mode == OpenMode::Read);
     let reader = Arc::new(events.store(1));
     let writer = open(&disk, 2);
     let dead = block(1, 500);

@@ -2,6 +2,7 @@
 
 mod dice;
 mod support;
+mod watched;
 
 mod basics;
 mod checkpoints;

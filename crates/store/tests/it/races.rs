@@ -2,20 +2,20 @@
 //!
 //! Nothing here is left to chance: a test holds one step back until the others are done.
 
-use std::fmt;
-use std::io;
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::sync_channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use cidlake_store::disk::{Disk, DiskFile, FaultyDisk, MemDisk, OpenMode};
-use cidlake_store::{CommitError, Expect, FsckLevel, Lsn, Store, StoreError};
+use cidlake_store::{CommitError, Expect, FsckLevel, GcOptions, Lsn, Store, StoreError};
 
 use crate::support::{
-    assert_here, block, commit, delta, faulty, hold, open, options, payloads, root,
+    assert_here, block, commit, delta, faulty, gc, hold, keep, open, options, pack_names, payloads,
+    root, try_gc, unpin,
 };
+use crate::watched::{EventDisk, Gate, Watched, is_pack};
 
 #[expect(clippy::disallowed_methods, reason = "it waits for threads that have no channel to it")]
 /// Waits until it is so; gives up after a while, so that a test fails instead of hanging.
@@ -90,8 +90,7 @@ fn a_commit_that_the_end_overtakes_is_not_made() {
 fn a_slow_put_holds_up_no_other_process() {
     let disk = MemDisk::new();
     let gate = Arc::new(Gate::default());
-    let gated = GatedDisk { inner: disk.process(), gate: Arc::clone(&gate) };
-    let faulty = FaultyDisk::new(Arc::new(gated));
+    let faulty = FaultyDisk::new(Arc::new(Watched::new(&disk, Arc::clone(&gate))));
     let faults = faulty.faults();
     let slow = Store::open(Arc::new(faulty), root(), options(1)).unwrap();
     let other = open(&disk, 2);
@@ -132,9 +131,10 @@ fn a_pack_that_another_process_filled_before_its_maker_locked_it_is_left_alone()
             other.close().unwrap();
         }
     };
-    let intruded =
-        IntrudedDisk { inner: disk.process(), intruder: Mutex::new(Some(Box::new(intruder))) };
-    let store = Store::open(Arc::new(intruded), root(), options(1)).unwrap();
+    // When the first pack was created, and is not locked yet.
+    let intruded = EventDisk::of(&disk, |path, mode| mode == OpenMode::CreateNew && is_pack(path));
+    let store = intruded.store(1);
+    intruded.plan(intruder);
     let ours = [block(3, 500), block(4, 300)];
     store.put(&hold(&store), &ours).unwrap();
     commit(&store, vec![delta(2)]);
@@ -145,157 +145,43 @@ fn a_pack_that_another_process_filled_before_its_maker_locked_it_is_left_alone()
     }
 }
 
-/// A disk on which another process comes in between when the first pack was created.
-struct IntrudedDisk {
-    inner: MemDisk,
-    /// Taken when it is its turn.
-    intruder: Mutex<Option<Box<dyn FnOnce() + Send>>>,
-}
-
-impl fmt::Debug for IntrudedDisk {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.inner.fmt(f)
-    }
-}
-
-impl Disk for IntrudedDisk {
-    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Box<dyn DiskFile>> {
-        let file = self.inner.open(path, mode)?;
-        let is_new_pack =
-            mode == OpenMode::CreateNew && path.extension().is_some_and(|e| e == "car");
-        if is_new_pack && let Some(intruder) = self.intruder.lock().unwrap().take() {
-            intruder();
-        }
-        Ok(file)
-    }
-
-    fn create_dir(&self, path: &Path) -> io::Result<()> {
-        self.inner.create_dir(path)
-    }
-
-    fn list(&self, path: &Path) -> io::Result<Vec<String>> {
-        self.inner.list(path)
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        self.inner.remove(path)
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.inner.rename(from, to)
-    }
-
-    fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        self.inner.sync_dir(path)
-    }
-}
-
-/// Holds up writes to packs while it is shut.
-#[derive(Debug, Default)]
-struct Gate {
-    is_shut: AtomicBool,
-    held_up: AtomicU32,
-}
-
-/// Opens the gate when it is dropped, also in a test that fails.
-struct Shut<'a>(&'a Gate);
-
-impl Gate {
-    fn shut(&self) -> Shut<'_> {
-        self.is_shut.store(true, Ordering::SeqCst);
-        Shut(self)
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "a disk that is held up looks again and again")]
-    fn pass(&self) {
-        while self.is_shut.load(Ordering::SeqCst) {
-            self.held_up.store(1, Ordering::SeqCst);
-            thread::sleep(Duration::from_millis(1));
-        }
-    }
-}
-
-impl Drop for Shut<'_> {
-    fn drop(&mut self) {
-        self.0.is_shut.store(false, Ordering::SeqCst);
-    }
-}
-
-/// A disk with a gate before its packs.
-#[derive(Debug)]
-struct GatedDisk {
-    inner: MemDisk,
-    gate: Arc<Gate>,
-}
-
-#[derive(Debug)]
-struct GatedFile {
-    inner: Box<dyn DiskFile>,
-    /// None but for packs.
-    gate: Option<Arc<Gate>>,
-}
-
-impl Disk for GatedDisk {
-    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Box<dyn DiskFile>> {
-        let is_pack = path.extension().is_some_and(|extension| extension == "car");
-        let gate = is_pack.then(|| Arc::clone(&self.gate));
-        Ok(Box::new(GatedFile { inner: self.inner.open(path, mode)?, gate }))
-    }
-
-    fn create_dir(&self, path: &Path) -> io::Result<()> {
-        self.inner.create_dir(path)
-    }
-
-    fn list(&self, path: &Path) -> io::Result<Vec<String>> {
-        self.inner.list(path)
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        self.inner.remove(path)
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.inner.rename(from, to)
-    }
-
-    fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        self.inner.sync_dir(path)
-    }
-}
-
-impl DiskFile for GatedFile {
-    fn size(&self) -> io::Result<u64> {
-        self.inner.size()
-    }
-
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        self.inner.read_at(offset, buffer)
-    }
-
-    fn write_at(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        if let Some(gate) = &self.gate {
-            gate.pass();
-        }
-        self.inner.write_at(offset, data)
-    }
-
-    fn truncate(&self, size: u64) -> io::Result<()> {
-        self.inner.truncate(size)
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        self.inner.sync_data()
-    }
-
-    fn lock(&self) -> io::Result<()> {
-        self.inner.lock()
-    }
-
-    fn try_lock(&self) -> io::Result<bool> {
-        self.inner.try_lock()
-    }
-
-    fn unlock(&self) -> io::Result<()> {
-        self.inner.unlock()
+#[test]
+fn a_collection_waits_for_a_pack_that_is_being_begun() {
+    let disk = MemDisk::new();
+    // When a pack is in the folder and its writer has not noted it yet.
+    let events = EventDisk::of(&disk, |path, mode| mode == OpenMode::CreateNew && is_pack(path));
+    let store = events.store(1);
+    let dead = block(1, 3000);
+    keep(&store, std::slice::from_ref(&dead));
+    commit(&store, vec![unpin(&dead)]);
+    let mine = block(2, 200);
+    let ((begin, is_begun), (go, may_go)) = (sync_channel(1), sync_channel(1));
+    events.plan(move || {
+        begin.send(()).unwrap();
+        may_go.recv().unwrap();
+    });
+    thread::scope(|scope| {
+        let put = scope.spawn(|| keep(&store, std::slice::from_ref(&mine)));
+        is_begun.recv().unwrap();
+        let (finish, is_finished) = sync_channel(1);
+        let store = &store;
+        scope.spawn(move || {
+            // It writes nothing, and so needs the writer for nothing else.
+            let report = try_gc(store, GcOptions { dry_run: true, ..GcOptions::default() });
+            finish.send(report).unwrap();
+        });
+        let early = is_finished.recv_timeout(Duration::from_millis(200));
+        assert!(early.is_err(), "{early:?}");
+        go.send(()).unwrap();
+        put.join().unwrap();
+        assert_eq!(is_finished.recv().unwrap().unwrap().damaged, []);
+    });
+    // Had the collection come to know it first, its writer would have begun another.
+    assert_eq!(pack_names(&disk).len(), 2);
+    gc(&store);
+    for store in [store, open(&disk, 2)] {
+        assert_here(&store, std::slice::from_ref(&mine));
+        assert!(!store.has(dead.cid()).unwrap());
+        assert_eq!(store.fsck(FsckLevel::Full, &mut |_| {}).unwrap().damage, []);
     }
 }

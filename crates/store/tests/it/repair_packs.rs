@@ -1,53 +1,18 @@
 //! Repair of a damaged log beside packs that went, or that the disk does not give out.
 
-use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 
 use cidlake_block::Block;
-use cidlake_store::disk::{Disk, DiskFile, MemDisk, OpenMode};
+use cidlake_store::disk::{Disk, MemDisk};
 use cidlake_store::{DamageKind, FsckLevel, RepairOptions, Store, repair};
 
 use crate::damaged::{
-    check, files, is_log_corrupt, lake, lost, places, records, repaired, segments,
+    check, files, is_log_corrupt, lake, lost, records, repaired, wound,
 };
 use crate::support::{
     assert_here, block, checkpoint, commit, delta, gc, hold, keep, open, pin, root, unpin,
 };
-
-/// A disk that gives out nothing of one file.
-#[derive(Debug)]
-struct Deaf {
-    inner: MemDisk,
-    path: PathBuf,
-}
-
-impl Disk for Deaf {
-    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Box<dyn DiskFile>> {
-        let is_deaf = path == self.path;
-        if is_deaf { Err(io::Error::other("a bad sector")) } else { self.inner.open(path, mode) }
-    }
-
-    fn create_dir(&self, path: &Path) -> io::Result<()> {
-        self.inner.create_dir(path)
-    }
-
-    fn list(&self, path: &Path) -> io::Result<Vec<String>> {
-        self.inner.list(path)
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        self.inner.remove(path)
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.inner.rename(from, to)
-    }
-
-    fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        self.inner.sync_dir(path)
-    }
-}
+use crate::watched::deaf;
 
 /// A lake in which a collection retired a pack; `is_read` keeps its file. Returns the number of the
 /// record that said so.
@@ -66,20 +31,6 @@ fn collected(is_read: bool) -> (MemDisk, Store, [Block; 2], u64) {
         commit(&store, vec![delta(number)]);
     }
     (disk, store, [live, dead], before + 1)
-}
-
-/// Damages the record `lsn`.
-fn wound(disk: &MemDisk, lsn: u64) {
-    for path in segments(disk) {
-        let mut content = disk.content(&path).unwrap();
-        let found = places(&content).into_iter().find(|(number, _)| *number == lsn);
-        if let Some((_, place)) = found {
-            content[place.start + 41] ^= 1;
-            disk.set_content(&path, content).unwrap();
-            return;
-        }
-    }
-    panic!("there is no record {lsn}");
 }
 
 #[test]
@@ -123,9 +74,8 @@ fn a_pack_that_cannot_be_read_does_not_keep_the_log_from_being_repaired() {
     wound(&disk, 2);
     for path in files(&disk, "packs", ".car") {
         let disk = disk.fork();
-        let deaf = Deaf { inner: disk.process(), path: path.clone() };
-        let deaf: Arc<dyn Disk> = Arc::new(deaf);
-        let report = repair(&deaf, root(), RepairOptions::default(), &mut |_| {}).unwrap();
+        let report =
+            repair(&deaf(&disk, &path), root(), RepairOptions::default(), &mut |_| {}).unwrap();
         assert!(report.log_rebuilt);
         assert_eq!(lost(&report), [2]);
         let damage: Vec<_> = report.damage.iter().map(|d| (d.kind, &d.path)).collect();
@@ -153,8 +103,8 @@ fn a_pack_that_a_repair_left_out_outlives_a_collection_while_it_is_needed() {
         commit(&open(&disk, 3), vec![delta(4)]);
         // The one record that announces the pack.
         wound(&disk, 2);
-        let deaf: Arc<dyn Disk> = Arc::new(Deaf { inner: disk.process(), path: path.clone() });
-        let report = repair(&deaf, root(), RepairOptions::default(), &mut |_| {}).unwrap();
+        let report =
+            repair(&deaf(&disk, &path), root(), RepairOptions::default(), &mut |_| {}).unwrap();
         assert_eq!(lost(&report), [2]);
         gc(&open(&disk, 4));
         assert_eq!(files(&disk, "packs", ".car").contains(&path), is_needed);
@@ -166,8 +116,7 @@ fn a_repair_checks_other_packs_than_the_one_that_cannot_be_read() {
     let (disk, _) = lake();
     let packs = files(&disk, "packs", ".car");
     let whole = open(&disk, 2).fsck(FsckLevel::Full, &mut |_| {}).unwrap();
-    let deaf: Arc<dyn Disk> =
-        Arc::new(Deaf { inner: disk.process(), path: packs.last().unwrap().clone() });
+    let deaf = deaf(&disk, packs.last().unwrap());
     let told = repair(&deaf, root(), RepairOptions { dry_run: true }, &mut |_| {}).unwrap();
     assert_eq!((told.damage.len(), told.is_change()), (1, false));
     assert!(whole.damage.is_empty());
