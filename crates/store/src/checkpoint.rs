@@ -50,7 +50,8 @@ impl Store {
     ///
     /// # Errors
     /// `ReadOnly` or `NoSpace` when the disk refuses, `Poisoned` when this process failed to sync
-    /// the log; what was there before stays.
+    /// the log, `LogCorrupt` when the log ends before an older checkpoint; what was there before
+    /// stays.
     pub fn checkpoint(&self, at: Lsn, state: Bytes) -> Result<Checkpointed, StoreError> {
         self.check_open()?;
         self.make_folders()?;
@@ -64,7 +65,7 @@ impl Store {
             }
             // A checkpoint must not speak of records that a power cut may still take.
             log::mend(&self.log_folder, &mut log_lock, &mut tail)?;
-            log::remove_strays(&self.log_folder, &tail, &log_lock);
+            log::check_strays(&self.log_folder, &tail, &log_lock)?;
             let retired = self.packs.retired_files()?;
             (tail.checkpoint(self.packs.extents(), retired, state), tail.visible())
         };

@@ -13,7 +13,7 @@ use cidlake_block::Cid;
 
 use crate::disk::Disk;
 use crate::error::StoreError;
-use crate::log::{Extent, LogFolder, Tail, damaged_checkpoints};
+use crate::log::{Extent, LogFolder, Tail, Unsound, unsound_checkpoints};
 use crate::pack::{PackCheck, PackId, PackSize, check_midx, check_pack, is_midx_name};
 
 /// How much a check reads.
@@ -91,8 +91,9 @@ pub(crate) fn check(
 ) -> Result<FsckReport, StoreError> {
     let mut report = FsckReport::default();
     let told = check_log(log_folder, &mut report)?;
-    let disk = log_folder.disk.as_ref();
-    check_packs(disk, packs, &told, level, Unread::IsFailure, &mut report, progress)?;
+    check_checkpoints(log_folder, &mut report)?;
+    let scope = Scope { log_folder, packs, level, unread: Unread::IsFailure };
+    scope.check_packs(&told, &mut report, progress)?;
     Ok(report)
 }
 
@@ -141,59 +142,133 @@ impl Unread {
     }
 }
 
-/// Checks the packs in `folder` as far as the log has `told` that they count.
-pub(crate) fn check_packs(
-    disk: &dyn Disk,
-    folder: &Path,
-    told: &Told,
-    level: FsckLevel,
-    unread: Unread,
-    report: &mut FsckReport,
-    progress: &mut dyn FnMut(FsckProgress),
-) -> Result<(), StoreError> {
-    let names = list(disk, folder)?;
-    let mut ids = pack_ids(&names);
-    let found = ids.len();
-    ids.retain(|id| !told.retired.contains(id));
-    report.packs_waiting = (found - ids.len()) as u64;
-    check_presence(folder, &ids, &told.extents, report);
-    let mut sized = Vec::with_capacity(ids.len());
-    for id in ids {
-        match PackSize::read(disk, folder, id) {
-            // A collection removed it meanwhile.
-            Err(error) if error.is_absence() => {}
-            Err(error) => {
-                unread.tell(report, (DamageKind::Pack, folder.join(id.file_name())), error)?;
-            }
-            Ok(size) => sized.push(size),
-        }
+/// What is checked, and how.
+pub(crate) struct Scope<'a> {
+    pub(crate) log_folder: &'a LogFolder,
+    /// The packs' folder.
+    pub(crate) packs: &'a Path,
+    pub(crate) level: FsckLevel,
+    pub(crate) unread: Unread,
+}
+
+/// What a look at the packs found. What seems to be wrong with one of them is looked at again: a
+/// collection may have retired it meanwhile.
+#[derive(Default)]
+struct Findings {
+    damage: Vec<(PackId, Damage)>,
+    unread: Vec<(PackId, StoreError)>,
+}
+
+impl Scope<'_> {
+    fn disk(&self) -> &dyn Disk {
+        self.log_folder.disk.as_ref()
     }
-    let bytes_total = sized.iter().map(|size| size.bytes).sum();
-    let mut bytes_before = 0;
-    for size in &sized {
-        let mut read = |bytes| {
-            progress(FsckProgress { bytes_done: bytes_before + bytes, bytes_total });
-        };
-        let extent = told.extents.get(&size.id);
-        match check_pack(disk, size, extent, level, &mut read) {
-            Ok(found) => report.take(found),
-            Err(error) => {
-                let path = folder.join(size.id.file_name());
-                unread.tell(report, (DamageKind::Pack, path), error)?;
-            }
-        }
-        bytes_before += size.bytes;
-    }
-    for name in names.iter().filter(|name| is_midx_name(name)) {
-        match check_midx(disk, folder, name, &told.extents) {
-            Ok(damage) => report.damage.extend(damage),
-            Err(error) => {
-                unread.tell(report, (DamageKind::Index, folder.join(name)), error)?;
+
+    /// Checks the packs as far as the log has `told` that they count.
+    pub(crate) fn check_packs(
+        &self,
+        told: &Told,
+        report: &mut FsckReport,
+        progress: &mut dyn FnMut(FsckProgress),
+    ) -> Result<(), StoreError> {
+        let names = list(self.disk(), self.packs)?;
+        let mut ids = pack_ids(&names);
+        let found = ids.len();
+        ids.retain(|id| !told.retired.contains(id));
+        report.packs_waiting = (found - ids.len()) as u64;
+        let mut findings = Findings::default();
+        findings.look_for_missing(self.packs, &ids, &told.extents);
+        let mut sized = Vec::with_capacity(ids.len());
+        for id in ids {
+            match PackSize::read(self.disk(), self.packs, id) {
+                Ok(size) => sized.push(size),
+                // What nobody announced may go at any time.
+                Err(error) if error.is_absence() && !told.extents.contains_key(&id) => {}
+                Err(error) => findings.unread.push((id, error)),
             }
         }
+        let bytes_total = sized.iter().map(|size| size.bytes).sum();
+        let mut bytes_before = 0;
+        for size in &sized {
+            let mut read = |bytes| {
+                progress(FsckProgress { bytes_done: bytes_before + bytes, bytes_total });
+            };
+            let extent = told.extents.get(&size.id);
+            match check_pack(self.disk(), size, extent, self.level, &mut read) {
+                Ok(found) => findings.take(size.id, found, report),
+                Err(error) => findings.unread.push((size.id, error)),
+            }
+            bytes_before += size.bytes;
+        }
+        self.tell(findings, report)?;
+        self.check_indexes(&names, told, report)?;
+        progress(FsckProgress { bytes_done: bytes_total, bytes_total });
+        Ok(())
     }
-    progress(FsckProgress { bytes_done: bytes_total, bytes_total });
-    Ok(())
+
+    /// Reports what is wrong with packs that still count.
+    fn tell(&self, findings: Findings, report: &mut FsckReport) -> Result<(), StoreError> {
+        let Findings { damage, unread } = findings;
+        if damage.is_empty() && unread.is_empty() {
+            return Ok(());
+        }
+        let now = check_log(self.log_folder, &mut FsckReport::default())?;
+        let counts = |id: &PackId| !now.retired.contains(id);
+        report.damage.extend(damage.into_iter().filter(|(id, _)| counts(id)).map(|(_, d)| d));
+        for (id, error) in unread.into_iter().filter(|(id, _)| counts(id)) {
+            let path = self.packs.join(id.file_name());
+            self.unread.tell(report, (DamageKind::Pack, path), error)?;
+        }
+        Ok(())
+    }
+
+    /// Checks the indexes of many packs among the files `names`.
+    fn check_indexes(
+        &self,
+        names: &[String],
+        told: &Told,
+        report: &mut FsckReport,
+    ) -> Result<(), StoreError> {
+        for name in names.iter().filter(|name| is_midx_name(name)) {
+            match check_midx(self.disk(), self.packs, name, &told.extents) {
+                Ok(damage) => report.damage.extend(damage),
+                Err(error) => {
+                    let path = self.packs.join(name);
+                    self.unread.tell(report, (DamageKind::Index, path), error)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Findings {
+    fn take(&mut self, id: PackId, mut found: PackCheck, report: &mut FsckReport) {
+        self.damage.extend(found.damage.drain(..).map(|damage| (id, damage)));
+        report.take(found);
+    }
+
+    /// Finds the packs that the log speaks of and that are not there.
+    fn look_for_missing(
+        &mut self,
+        folder: &Path,
+        ids: &[PackId],
+        extents: &HashMap<PackId, Extent>,
+    ) {
+        let present: HashSet<&PackId> = ids.iter().collect();
+        let mut missing: Vec<&PackId> = extents.keys().filter(|id| !present.contains(id)).collect();
+        missing.sort_unstable();
+        for id in missing {
+            let damage = Damage {
+                kind: DamageKind::Pack,
+                cid: None,
+                path: folder.join(id.file_name()),
+                offset: 0,
+                detail: "the pack is missing".to_owned(),
+            };
+            self.damage.push((*id, damage));
+        }
+    }
 }
 
 /// What is said of a file that the disk does not give out: others are checked all the same.
@@ -224,15 +299,6 @@ pub(crate) fn check_log(folder: &LogFolder, report: &mut FsckReport) -> Result<T
         }),
         Err(error) => return Err(error),
     }
-    for name in damaged_checkpoints(folder) {
-        report.damage.push(Damage {
-            kind: DamageKind::Log,
-            cid: None,
-            path: folder.path.join(name),
-            offset: 0,
-            detail: "the checkpoint is damaged; nothing depends on it".to_owned(),
-        });
-    }
     report.records = tail.records();
     let mut extents: HashMap<PackId, Extent> = HashMap::new();
     for extent in tail.take_extents() {
@@ -247,25 +313,19 @@ pub(crate) fn check_log(folder: &LogFolder, report: &mut FsckReport) -> Result<T
     Ok(Told { extents, retired })
 }
 
-/// Reports the packs that the log speaks of and that are not there.
-fn check_presence(
-    folder: &Path,
-    ids: &[PackId],
-    extents: &HashMap<PackId, Extent>,
-    report: &mut FsckReport,
-) {
-    let present: HashSet<&PackId> = ids.iter().collect();
-    let mut missing: Vec<&PackId> = extents.keys().filter(|id| !present.contains(id)).collect();
-    missing.sort_unstable();
-    for id in missing {
+/// Reports checkpoints that are damaged.
+fn check_checkpoints(folder: &LogFolder, report: &mut FsckReport) -> Result<(), StoreError> {
+    for Unsound { path, unread } in unsound_checkpoints(folder)? {
+        unread.map_or(Ok(()), Err)?;
         report.damage.push(Damage {
-            kind: DamageKind::Pack,
+            kind: DamageKind::Log,
             cid: None,
-            path: folder.join(id.file_name()),
+            path,
             offset: 0,
-            detail: "the pack is missing".to_owned(),
+            detail: "the checkpoint is damaged; nothing depends on it".to_owned(),
         });
     }
+    Ok(())
 }
 
 impl FsckReport {

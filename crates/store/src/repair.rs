@@ -14,8 +14,10 @@ use std::sync::Arc;
 
 use crate::disk::Disk;
 use crate::error::StoreError;
-use crate::fsck::{self, Damage, DamageKind, FsckLevel, FsckProgress, FsckReport, Told, Unread};
-use crate::log::{self, Extent, LogFolder, LogLock, LostRecords, Salvage};
+use crate::fsck::{
+    self, Damage, DamageKind, FsckLevel, FsckProgress, FsckReport, Scope, Told, Unread,
+};
+use crate::log::{self, Extent, LogFolder, LogLock, LostRecords, Salvage, Unsound};
 use crate::pack::{self, PackId, PackSize};
 use crate::settings;
 
@@ -35,7 +37,8 @@ pub struct RepairReport {
     pub records_saved: u64,
     /// Records that are lost; others keep their numbers.
     pub records_lost: Vec<LostRecords>,
-    /// Copies of the segments that lack something or in which something could not be read.
+    /// Copies of the segments that lack something or in which something could not be read, and of
+    /// checkpoints that may be of another log and that the next ones will take the place of.
     pub set_aside: Vec<PathBuf>,
     /// Packs that lost records spoke of, or may have, and that count again as far as they verify.
     pub packs_announced: u64,
@@ -67,7 +70,8 @@ impl RepairReport {
 /// # Errors
 /// `NotALake`, `NewerFormat`, `UnknownRecord` and `UnknownFlags` when it is not for this program to
 /// repair; `ReadOnly`, `NoSpace` or `Io` when the disk refuses, after which a repair can be run
-/// again. Damage that stays is in the report, and so is a pack that cannot be read, and any failure to
+/// again; `Io` also where the log is damaged and a checkpoint, which may prove what is lost, cannot
+/// be read: then nothing was changed. Damage that stays is in the report, and so is a pack that cannot be read, and any failure to
 /// check packs once the log was rebuilt: what was lost of it is not told a second time.
 pub fn repair(
     disk: &Arc<dyn Disk>,
@@ -82,20 +86,10 @@ pub fn repair(
     let work = Work { log_folder: &log_folder, packs: &root.join("packs"), options };
     let mut report = RepairReport::default();
     let told = work.log(&mut report)?;
-    work.checkpoints(&mut report);
-    if let Err(error) = work.packs(&told, &mut report, progress) {
-        // What was lost with the log is said once: another repair finds the log whole.
-        if !report.log_rebuilt || options.dry_run {
-            return Err(error);
-        }
-        report.damage.push(Damage {
-            kind: DamageKind::Pack,
-            cid: None,
-            path: work.packs.to_owned(),
-            offset: 0,
-            detail: format!("the packs were not all checked, repair again: {error}"),
-        });
-    }
+    let done = work.checkpoints(&mut report);
+    work.is_over(done, &mut report, (DamageKind::Log, &log_folder.path))?;
+    let done = work.packs(&told, &mut report, progress);
+    work.is_over(done, &mut report, (DamageKind::Pack, work.packs))?;
     Ok(report)
 }
 
@@ -108,6 +102,23 @@ struct Work<'a> {
 impl Work<'_> {
     fn disk(&self) -> &dyn Disk {
         self.log_folder.disk.as_ref()
+    }
+
+    /// Ends the repair where a step failed, unless the log was rebuilt: what was lost with it is said
+    /// once, since another repair finds the log whole.
+    fn is_over(
+        &self,
+        done: Result<(), StoreError>,
+        report: &mut RepairReport,
+        (kind, path): (DamageKind, &Path),
+    ) -> Result<(), StoreError> {
+        let Err(error) = done else { return Ok(()) };
+        if !report.log_rebuilt || self.options.dry_run {
+            return Err(error);
+        }
+        let detail = format!("not everything here was checked, repair again: {error}");
+        report.damage.push(Damage { kind, cid: None, path: path.to_owned(), offset: 0, detail });
+        Ok(())
     }
 
     /// Repairs the log, and returns what it says of packs.
@@ -174,14 +185,18 @@ impl Work<'_> {
         Ok(extents)
     }
 
-    /// Removes checkpoints that are damaged.
-    fn checkpoints(&self, report: &mut RepairReport) {
-        for name in log::damaged_checkpoints(self.log_folder) {
-            let path = self.log_folder.path.join(name);
-            if self.options.dry_run || self.disk().remove(&path).is_ok() {
-                report.checkpoints_removed.push(path);
+    /// Removes checkpoints that are damaged. One that cannot be read may be sound, and stays.
+    fn checkpoints(&self, report: &mut RepairReport) -> Result<(), StoreError> {
+        for Unsound { path, unread } in log::unsound_checkpoints(self.log_folder)? {
+            match unread {
+                Some(error) => report.damage.push(fsck::unread(DamageKind::Log, path, &error)),
+                None if self.options.dry_run || self.disk().remove(&path).is_ok() => {
+                    report.checkpoints_removed.push(path);
+                }
+                None => {}
             }
         }
+        Ok(())
     }
 
     /// Checks all packs and makes their indexes again where those are damaged.
@@ -192,8 +207,9 @@ impl Work<'_> {
         progress: &mut dyn FnMut(FsckProgress),
     ) -> Result<(), StoreError> {
         let mut found = FsckReport::default();
-        let (level, unread) = (FsckLevel::Full, Unread::IsDamage);
-        fsck::check_packs(self.disk(), self.packs, told, level, unread, &mut found, progress)?;
+        let (log_folder, packs) = (self.log_folder, self.packs);
+        let scope = Scope { log_folder, packs, level: FsckLevel::Full, unread: Unread::IsDamage };
+        scope.check_packs(told, &mut found, progress)?;
         self.indexes(&mut found, report);
         let damaged: BTreeSet<PathBuf> = found
             .damage

@@ -15,7 +15,9 @@ mod recovery;
 mod repair;
 mod resume;
 mod salvage;
+mod scan;
 mod segment;
+mod segment_draft;
 mod walk;
 mod writer;
 
@@ -31,7 +33,7 @@ pub(crate) use self::reader::{Retirement, Tail, records_between, stats};
 pub(crate) use self::record::{Body, Extent};
 pub(crate) use self::repair::rebuild;
 pub(crate) use self::resume::{
-    damaged as damaged_checkpoints, open_tail, remove_strays, write as write_checkpoint,
+    Unsound, check_strays, open_tail, unsound as unsound_checkpoints, write as write_checkpoint,
 };
 pub(crate) use self::salvage::{Salvage, salvage};
 pub(crate) use self::writer::{LogLock, append, mend, read_dirty};
@@ -76,6 +78,10 @@ impl LogFolder {
 
     fn segment_path(&self, name: segment::SegmentName) -> PathBuf {
         self.path.join(name.to_string())
+    }
+
+    fn checkpoint_path(&self, name: checkpoint::CheckpointName) -> PathBuf {
+        self.path.join(name.file_name())
     }
 
     fn lock_path(&self) -> PathBuf {

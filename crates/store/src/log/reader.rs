@@ -112,23 +112,29 @@ impl Tail {
     }
 
     /// Reads on to the end of the log. Where that looks torn, or is looked at closely, it must not
-    /// be before what a checkpoint covers: that was durable, so what is missing of it is damage.
+    /// be before what a checkpoint covers: that was durable, so what is missing of it is damage. A
+    /// checkpoint that is asked and cannot be read is an error, for it may prove just that.
     fn follow_proven(&mut self, folder: &LogFolder, strict: bool) -> Result<(), StoreError> {
         self.follow_once(folder, strict)?;
         if !strict && !self.torn {
             return Ok(());
         }
-        let Some(proof) = newest_after(folder, self.position.last) else { return Ok(()) };
+        let Some(proof) = newest_after(folder, self.position.last)? else { return Ok(()) };
         // Others may have written both, record and checkpoint, since this process read the log.
         self.follow_once(folder, strict)?;
-        let Position { segment, offset, last, .. } = self.position;
-        let proven = proof.last();
-        if last >= proven {
+        if self.position.last >= proof.last() {
             return Ok(());
         }
+        Err(self.ends_before(folder, &proof))
+    }
+
+    /// Names the place where records are missing that `proof` covers.
+    pub(super) fn ends_before(&self, folder: &LogFolder, proof: &Checkpoint) -> StoreError {
+        let Position { segment, offset, last, .. } = self.position;
         let path = segment.map_or_else(|| folder.path.clone(), |name| folder.segment_path(name));
+        let proven = proof.last();
         let detail = format!("the log ends with record {last}, and a checkpoint covers {proven}");
-        Err(corrupt(&path, offset, detail))
+        corrupt(&path, offset, detail)
     }
 
     /// Reads on to the end of the log under its lock. Where a writer failed in the middle of a

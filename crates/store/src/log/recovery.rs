@@ -8,10 +8,10 @@
 
 use super::listing::list;
 use super::reader::Tail;
-use super::record::{Draft, RawRecord};
-use super::segment::{SegmentHeader, SegmentName};
+use super::segment::SegmentName;
+use super::segment_draft::SegmentDraft;
 use super::walk::{Position, Step, Walk, open_segment};
-use super::writer::{Renaming, create_segment};
+use super::writer::Renaming;
 use super::{LogFolder, corrupt};
 use crate::error::StoreError;
 
@@ -27,35 +27,22 @@ pub(super) fn replace(
     let epoch = list(folder)?.next_epoch(folder)?;
     let name = SegmentName { first_lsn: old.first_lsn, epoch };
     let (file, header) = open_segment(folder, old)?;
-    let header = SegmentHeader::new(name, header.carried);
+    let mut draft = SegmentDraft::begin(folder, name, header.carried)?;
     let mut walk = Walk::new(folder, old, file.as_ref(), Position::begin(old, header));
-    // Where the segment has no records, the last one is still that of the segment before.
-    let mut position = Position { digest: tail.position.digest, ..Position::begin(name, header) };
-    let mut records = Vec::new();
     while walk.position.offset < tail.position.offset {
         let Step::Record(record) = walk.next()? else {
             let path = folder.segment_path(old);
             return Err(corrupt(&path, walk.position.offset, "a record that was read is gone"));
         };
-        let copy = copied(record, epoch, position.chain);
-        copy.write(&mut records);
-        position.advance(&copy);
+        draft.copy(record)?;
     }
-    create_segment(folder, renaming, name, header, &records)?;
-    tail.position = position;
+    let end = draft.finish(renaming)?;
+    // Where the segment has no records, the last one is still that of the segment before.
+    tail.position = Position { digest: tail.position.digest, ..end };
     tail.torn = false;
     tail.ceiling = None;
     remove_stale(folder);
     Ok(())
-}
-
-/// Returns `record` as it stands in the copy. There it is a write of its own, because the copy
-/// was synced before anybody could see it.
-fn copied(record: RawRecord, epoch: u64, prev: u32) -> RawRecord {
-    let more = record.more();
-    let RawRecord { lsn, kind, payload, .. } = record;
-    let draft = Draft { kind, more, payload };
-    RawRecord::place(draft, lsn, epoch, prev, 0)
 }
 
 /// Removes drafts and segments that were replaced. They harm nobody, so what cannot be removed

@@ -1,32 +1,25 @@
 //! Finds what is whole in a log that is damaged before its end. It changes nothing.
 //!
-//! A record carries its number, the epoch of its segment and a checksum over both, so it can be
-//! told behind damage without those before it. What has no whole record is lost, unless it is the
-//! torn end of the log, which nobody was promised. What a checkpoint covers was promised.
+//! What has no whole record is lost, unless it is the torn end of the log, which nobody was
+//! promised. What a checkpoint covers was promised.
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
-use super::checkpoint::Checkpoint;
+use super::checkpoint::{Checkpoint, CheckpointName};
 use super::listing::list;
 use super::reader::Tail;
-use super::record::{Body, Extent, Found, HEADER_BYTES as RECORD_BYTES_MIN, RawRecord, Undecoded};
-use super::resume::newest_after;
-use super::segment::{HEADER_BYTES, SegmentHeader, SegmentName};
+use super::record::Extent;
+use super::resume::all_sound;
+use super::scan::{Scan, Spot, scan};
+use super::segment::{HEADER_BYTES, SegmentName};
 use super::{LogFolder, LogLock, Lsn, Retirement, corrupt};
-use crate::disk::{OpenMode, Window, read_vec};
 use crate::error::StoreError;
 use crate::pack::PackId;
-
-/// The bytes that are read at a time.
-const READ_BYTES: usize = 64 << 10;
 
 /// The most records that are taken for lost before a segment, for which records without payload
 /// are written. It is more than a segment holds; a name that is further ahead is not believed.
 const GAP_MAX: u64 = 1 << 22;
-
-/// What stands at a multiple of this may be a record.
-const STEP_BYTES: u64 = super::record::ALIGN as u64;
 
 /// Records of the log that are lost.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,25 +34,12 @@ pub struct LostRecords {
     pub offset: u64,
 }
 
-/// A whole record and where it stands.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Spot {
-    pub(super) segment: SegmentName,
-    pub(super) offset: u64,
-    pub(super) lsn: u64,
-    /// Where the record ends, in bytes.
-    end: u64,
-    ordinal: u32,
-    more: bool,
-    prev: u32,
-    chain: u32,
-    digest: u32,
-}
-
 /// What is to be done about a damaged log: one segment from the first damaged place on.
 #[derive(Debug, Default)]
 pub(crate) struct Salvage {
-    /// The number of the last record before the new segment.
+    /// The new segment.
+    pub(super) name: SegmentName,
+    /// The number of the last record before it.
     pub(super) before: u64,
     /// Its chain value.
     pub(super) carried: u32,
@@ -73,6 +53,10 @@ pub(crate) struct Salvage {
     pub(super) replaced: Vec<SegmentName>,
     /// Those of them that lack something or in which something cannot be read.
     pub(super) damaged: Vec<SegmentName>,
+    /// The checkpoints of this log whose last records are lost.
+    pub(super) bereft: Vec<u64>,
+    /// The checkpoints whose last records are lost and of which nothing tells of what log they are.
+    pub(super) strays: Vec<u64>,
     /// What whole records say of packs, in all segments.
     pub(crate) extents: HashMap<PackId, Extent>,
     /// The packs that whole records retired.
@@ -83,19 +67,17 @@ pub(crate) struct Salvage {
     pub(crate) retired_unread: Vec<PackId>,
 }
 
-/// What one segment holds.
-struct Scan {
-    name: SegmentName,
-    /// The chain value in its header; none where that is damaged.
-    carried: Option<u32>,
-    spots: Vec<Spot>,
-    /// What records announced, and their numbers.
-    extents: Vec<Extent>,
+/// What whole records say of packs, and their numbers.
+#[derive(Default)]
+struct Said {
+    announcements: Vec<(u64, Extent)>,
     retirements: Vec<Retirement>,
-    /// Whether something stands between the records that is none.
-    is_broken: bool,
-    /// Whether something stands behind them.
-    is_torn: bool,
+}
+
+/// A sound checkpoint, and whether it is known to be of this log.
+struct Proof {
+    checkpoint: Checkpoint,
+    fits: bool,
 }
 
 /// Finds what can be saved of the log; none when it is not damaged before its end.
@@ -105,18 +87,19 @@ pub(crate) fn salvage(folder: &LogFolder, _held: &LogLock) -> Result<Option<Salv
         Err(error @ StoreError::LogCorrupt { .. }) => error,
         Err(error) => return Err(error),
     };
-    let live = list(folder)?.live;
-    let checkpoint = newest_after(folder, 0);
-    let proven = checkpoint.as_ref().map_or(0, Checkpoint::last);
-    let mut fits = false;
+    let listing = list(folder)?;
+    let epoch = listing.next_epoch(folder)?;
+    let proof = |checkpoint| Proof { checkpoint, fits: false };
+    let mut proofs: Vec<Proof> = all_sound(folder)?.into_iter().map(proof).collect();
+    let proven = proofs.first().map_or(0, |newest| newest.checkpoint.last());
     let mut salvage = Salvage { proven, ..Salvage::default() };
-    let mut retirements = Vec::new();
-    for (at, name) in live.iter().enumerate() {
-        let scan = scan(folder, *name)?;
-        scan.extents.iter().for_each(|extent| salvage.announce(extent));
-        fits |= checkpoint.as_ref().is_some_and(|checkpoint| scan.leads_to(checkpoint));
-        retirements.extend_from_slice(&scan.retirements);
-        let next = live.get(at + 1).map(|next| next.first_lsn);
+    let mut said = Said::default();
+    for (at, name) in listing.live.iter().enumerate() {
+        let mut scan = scan(folder, *name)?;
+        said.announcements.append(&mut scan.announcements);
+        said.retirements.append(&mut scan.retirements);
+        proofs.iter_mut().for_each(|proof| proof.fits |= scan.leads_to(&proof.checkpoint));
+        let next = listing.live.get(at + 1).map(|next| next.first_lsn);
         if salvage.replaced.is_empty() && salvage.goes_on_in(&scan, next) {
             salvage.pass(&scan);
         } else {
@@ -128,29 +111,10 @@ pub(crate) fn salvage(folder: &LogFolder, _held: &LogLock) -> Result<Option<Salv
         return Err(damage);
     }
     salvage.reach_proven(folder)?;
-    salvage.drop_torn(live.last());
-    let kept = retirements.into_iter().filter(|retirement| retirement.lsn <= salvage.end);
-    salvage.retired = kept.map(|retirement| retirement.pack).collect();
-    if let Some(checkpoint) = checkpoint.filter(|_| fits) {
-        salvage.believe(&checkpoint);
-    }
-    let Salvage { extents, retired, .. } = &mut salvage;
-    extents.retain(|pack, _| !retired.contains(pack));
-    salvage.announced_unread.retain(|extent| !salvage.retired.contains(&extent.pack));
+    salvage.drop_torn(listing.live.last());
+    salvage.name = SegmentName { first_lsn: salvage.before + 1, epoch };
+    salvage.weigh(said, &mut proofs);
     Ok(Some(salvage))
-}
-
-impl Scan {
-    /// Returns whether this segment has the record with which `checkpoint` ends, or that before it
-    /// where the other one stood: a checkpoint of another history says nothing about packs.
-    fn leads_to(&self, checkpoint: &Checkpoint) -> bool {
-        let at = &checkpoint.position;
-        let is_segment = at.segment == Some(self.name);
-        self.spots.iter().any(|spot| {
-            let is_last = (spot.lsn, spot.digest) == (at.last, at.digest);
-            is_last || (is_segment && (spot.lsn + 1, spot.end) == (at.last, at.record))
-        })
-    }
 }
 
 impl Salvage {
@@ -159,6 +123,32 @@ impl Salvage {
         if known.len <= extent.len {
             *known = *extent;
         }
+    }
+
+    /// Takes what records and checkpoints say of packs, and looks what becomes of the checkpoints.
+    /// What was torn says nothing.
+    fn weigh(&mut self, said: Said, proofs: &mut [Proof]) {
+        let Said { announcements, retirements } = said;
+        let end = self.end;
+        for (_, extent) in announcements.iter().filter(|(lsn, _)| *lsn <= end) {
+            self.announce(extent);
+        }
+        let kept = retirements.into_iter().filter(|retirement| retirement.lsn <= end);
+        self.retired = kept.map(|retirement| retirement.pack).collect();
+        for Proof { checkpoint, fits } in proofs.iter_mut() {
+            // A repair that ended before its last step let it end with a record of its own.
+            *fits |= checkpoint.position.segment == Some(self.name);
+            let last = checkpoint.last();
+            if last > self.before && self.spots.binary_search_by_key(&last, |s| s.lsn).is_err() {
+                if *fits { &mut self.bereft } else { &mut self.strays }.push(last);
+            }
+        }
+        // An older one may have as announced what was retired before the newer one.
+        if let Some(newest) = proofs.iter().find(|proof| proof.fits) {
+            self.believe(&newest.checkpoint);
+        }
+        self.extents.retain(|pack, _| !self.retired.contains(pack));
+        self.announced_unread.retain(|extent| !self.retired.contains(&extent.pack));
     }
 
     /// Takes from a checkpoint what lost records said of packs.
@@ -219,7 +209,11 @@ impl Salvage {
         // What the name of a file says counts only if something within agrees.
         if carried.is_some() || !spots.is_empty() {
             if name.first_lsn.saturating_sub(self.end) > GAP_MAX {
-                let detail = format!("the segment is too far ahead of record {}", self.end);
+                let detail = format!(
+                    "the segment is too far ahead of record {}; if those between are in a backup, put \
+                     their segments back, else move this file out of the folder, then repair again",
+                    self.end
+                );
                 return Err(corrupt(&folder.segment_path(name), 0, detail));
             }
             self.end = self.end.max(name.first_lsn.saturating_sub(1));
@@ -237,8 +231,12 @@ impl Salvage {
     fn reach_proven(&mut self, folder: &LogFolder) -> Result<(), StoreError> {
         let Self { proven, end, .. } = *self;
         if proven.saturating_sub(end) > GAP_MAX {
-            let detail = format!("the checkpoint of record {proven} is too far ahead of {end}");
-            return Err(corrupt(&folder.path, 0, detail));
+            let detail = format!(
+                "the checkpoint of record {proven} is too far ahead of record {end}; if those between \
+                 are in a backup, put their segments back, else move this file out of the folder, \
+                 and the records are given up, then repair again"
+            );
+            return Err(corrupt(&folder.checkpoint_path(CheckpointName(proven)), 0, detail));
         }
         self.end = end.max(proven);
         Ok(())
@@ -308,87 +306,6 @@ impl Salvage {
             last: Lsn(last),
             segment: segment.map_or_else(|| folder.path.clone(), |name| folder.segment_path(name)),
             offset: offset.unwrap_or(HEADER_BYTES as u64),
-        }
-    }
-}
-
-/// Reads everything in a segment that is a whole record.
-fn scan(folder: &LogFolder, name: SegmentName) -> Result<Scan, StoreError> {
-    let path = folder.segment_path(name);
-    let refused = |error| StoreError::read(&path, error);
-    let file = folder.disk.open(&path, OpenMode::Read).map_err(refused)?;
-    let header = read_vec(file.as_ref(), 0, HEADER_BYTES).map_err(refused)?;
-    let carried = SegmentHeader::parse(&header, name).ok().map(|header| header.carried);
-    let mut scan = Scan {
-        name,
-        carried,
-        spots: Vec::new(),
-        extents: Vec::new(),
-        retirements: Vec::new(),
-        is_broken: false,
-        is_torn: false,
-    };
-    let mut window = Window::new(file.as_ref(), READ_BYTES);
-    let mut at = HEADER_BYTES as u64;
-    let mut end = at;
-    let size = file.size().map_err(refused)?;
-    while at < size {
-        match RawRecord::read(&mut window, at, name.epoch).map_err(refused)? {
-            Found::Record(record) if is_plausible(name, at, record.lsn) => {
-                let offset = at;
-                at += record.size();
-                match record.decode() {
-                    Ok((body, extents)) => {
-                        scan.is_broken |= offset != end;
-                        let lsn = record.lsn;
-                        scan.extents.extend(extents);
-                        if let Body::Retire(packs) = body {
-                            let retired = packs.into_iter().map(|pack| Retirement { pack, lsn });
-                            scan.retirements.extend(retired);
-                        }
-                        scan.spots.push(Spot::new(&record, name, offset));
-                        scan.is_torn = false;
-                        end = at;
-                    }
-                    Err(Undecoded::Payload(_)) => scan.is_torn = true,
-                    Err(newer) => return Err(newer.at(record.lsn, &path, offset)),
-                }
-            }
-            Found::Nothing => at = zeros_end(&mut window, at).map_err(refused)?,
-            Found::Record(_) | Found::Bad(_) => {
-                scan.is_torn = true;
-                at += STEP_BYTES;
-            }
-        }
-    }
-    Ok(scan)
-}
-
-/// Returns whether so many records can stand in a segment before `offset`.
-fn is_plausible(name: SegmentName, offset: u64, lsn: u64) -> bool {
-    let before = offset.saturating_sub(HEADER_BYTES as u64) / RECORD_BYTES_MIN as u64;
-    lsn >= name.first_lsn && lsn - name.first_lsn <= before
-}
-
-/// Returns where the zeros that begin at `at` end, rounded down to where a record may be.
-fn zeros_end(window: &mut Window<'_>, at: u64) -> std::io::Result<u64> {
-    let bytes = window.at(at, READ_BYTES)?;
-    let zeros = bytes.iter().take_while(|byte| **byte == 0).count() as u64;
-    Ok(at + (zeros / STEP_BYTES * STEP_BYTES).max(STEP_BYTES))
-}
-
-impl Spot {
-    fn new(record: &RawRecord, segment: SegmentName, offset: u64) -> Self {
-        Self {
-            segment,
-            offset,
-            lsn: record.lsn,
-            end: offset + record.size(),
-            ordinal: record.ordinal,
-            more: record.more(),
-            prev: record.prev,
-            chain: record.chain,
-            digest: record.digest(),
         }
     }
 }

@@ -21,7 +21,7 @@ const VERSION: u32 = 1;
 const EXTENSION: &str = ".wal";
 
 /// A segment's file name: its first record and its epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct SegmentName {
     pub(super) first_lsn: u64,
     pub(super) epoch: u64,

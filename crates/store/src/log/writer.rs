@@ -16,7 +16,8 @@ use super::drafts::Drafts;
 use super::listing::list;
 use super::reader::Tail;
 use super::record::{self, Body};
-use super::segment::{HEADER_BYTES, SegmentHeader, SegmentName};
+use super::segment::{HEADER_BYTES, SegmentName};
+use super::segment_draft::SegmentDraft;
 use super::walk::Position;
 use super::{LogFolder, recovery};
 use crate::disk::{DiskFile, OpenMode, read_full};
@@ -286,47 +287,9 @@ fn begin_segment(
 ) -> Result<SegmentName, StoreError> {
     let epoch = list(folder)?.next_epoch(folder)?;
     let name = SegmentName { first_lsn: tail.position.last + 1, epoch };
-    let header = SegmentHeader::new(name, tail.position.chain);
-    create_segment(folder, renaming, name, header, &[])?;
-    tail.position = Position { digest: tail.position.digest, ..Position::begin(name, header) };
+    let begin = SegmentDraft::begin(folder, name, tail.position.chain)?.finish(renaming)?;
+    tail.position = Position { digest: tail.position.digest, ..begin };
     Ok(name)
-}
-
-/// Makes a segment appear under its name whole and durable, or not at all.
-pub(super) fn create_segment(
-    folder: &LogFolder,
-    renaming: &Renaming,
-    name: SegmentName,
-    header: SegmentHeader,
-    records: &[u8],
-) -> Result<(), StoreError> {
-    let path = folder.segment_path(name);
-    let draft = folder.path.join(name.draft());
-    let refused = |error| StoreError::change(&path, "write", error);
-    let file = folder.disk.open(&draft, OpenMode::WriteOrCreate).map_err(refused)?;
-    file.truncate(0).map_err(refused)?;
-    file.write_at(0, &header.to_bytes()).map_err(refused)?;
-    file.write_at(HEADER_BYTES as u64, records).map_err(refused)?;
-    publish(folder, renaming, name, file)
-}
-
-/// Makes the draft of a segment, which is in `file`, durable and gives it its name.
-pub(super) fn publish(
-    folder: &LogFolder,
-    _renaming: &Renaming,
-    name: SegmentName,
-    file: Box<dyn DiskFile>,
-) -> Result<(), StoreError> {
-    let path = folder.segment_path(name);
-    let draft = folder.path.join(name.draft());
-    let refused = |error| StoreError::change(&path, "write", error);
-    file.sync_data().map_err(refused)?;
-    drop(file);
-    folder.disk.rename(&draft, &path).map_err(refused)?;
-    folder
-        .disk
-        .sync_dir(&folder.path)
-        .map_err(|error| StoreError::change(&folder.path, "sync", error))
 }
 
 /// Fills the file with zeros up to `end` or somewhat beyond, and returns its size. Zeros are what a reader takes for the

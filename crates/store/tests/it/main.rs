@@ -26,5 +26,6 @@ mod packs;
 mod proven;
 mod races;
 mod repair;
+mod repair_checkpoints;
 mod repair_packs;
 mod simulation;

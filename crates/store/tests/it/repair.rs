@@ -11,11 +11,11 @@ use cidlake_store::{
 
 use crate::damaged::{
     check, contents, files, is_log_corrupt, lake, lost, places, records, repaired, run, segments,
-    touched,
+    touched, wound,
 };
 use crate::support::{
     Promises, assert_base, assert_here, block, checkpoint, commit, delta, gc, hold, keep, open,
-    root, unpin,
+    root, try_open, unpin,
 };
 
 /// Damages one segment and repairs; returns whether the log was damaged by it.
@@ -156,6 +156,46 @@ fn a_power_cut_in_any_operation_of_a_repair_is_got_over_by_another() {
             }
             check(&disk, &before, &[gone], &promises.blocks);
             if done.is_ok() {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_read_that_comes_back_short_in_a_repair_or_before_it_costs_nothing() {
+    let (disk, promises) = lake();
+    let before = records(&disk);
+    let damaged = disk.fork();
+    wound(&damaged, 4);
+    for (disk, gone) in [(disk, &[][..]), (damaged, &[4][..])] {
+        for at in 0.. {
+            let disk = disk.fork();
+            let faulty = FaultyDisk::new(Arc::new(disk.process()));
+            let faults = faulty.faults();
+            faults.short_read_at(at);
+            let faulty: Arc<dyn Disk> = Arc::new(faulty);
+            if gone.is_empty() {
+                let store = try_open(faulty, 5).unwrap();
+                commit(&store, vec![]);
+                store.put(&hold(&store), &[block(700, 50)]).unwrap();
+                let last = commit(&store, vec![delta(700)]);
+                let all = records(&disk);
+                assert_eq!(
+                    all.split_last().map(|(new, old)| (new.lsn, old)),
+                    Some((last, &before[..]))
+                );
+            } else {
+                let report =
+                    repair(&faulty, root(), RepairOptions::default(), &mut |_| {}).unwrap();
+                assert_eq!(
+                    (lost(&report), report.damage),
+                    (gone.to_vec(), vec![]),
+                    "operation {at}"
+                );
+                check(&disk, &before, gone, &promises.blocks);
+            }
+            if faults.operations() <= at {
                 break;
             }
         }

@@ -1,18 +1,19 @@
 //! Repair of a damaged log beside packs that went, or that the disk does not give out.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use cidlake_block::Block;
-use cidlake_store::disk::{Disk, MemDisk};
-use cidlake_store::{DamageKind, FsckLevel, RepairOptions, Store, repair};
+use cidlake_store::disk::{Disk, MemDisk, OpenMode};
+use cidlake_store::{DamageKind, Expect, FsckLevel, RepairOptions, Store, repair};
 
 use crate::damaged::{
-    check, files, is_log_corrupt, lake, lost, records, repaired, wound,
+    check, files, is_log_corrupt, lake, lost, places, records, repaired, segments, wound,
 };
 use crate::support::{
     assert_here, block, checkpoint, commit, delta, gc, hold, keep, open, pin, root, unpin,
 };
-use crate::watched::deaf;
+use crate::watched::{EventDisk, deaf, is_pack};
 
 /// A lake in which a collection retired a pack; `is_read` keeps its file. Returns the number of the
 /// record that said so.
@@ -154,4 +155,120 @@ fn a_pack_that_came_back_goes_with_the_next_collection() {
     assert_eq!((report.packs_retired, report.damaged), (1, vec![]));
     assert!(!store.has(dead.cid()).unwrap());
     assert_here(&store, std::slice::from_ref(&live));
+}
+
+/// What may happen to packs while others look at them, and when: behind a step that comes after the
+/// log was read.
+const MOMENTS: [fn(&Path, OpenMode) -> bool; 3] = [
+    // The names of the packs are not known yet.
+    |path, mode| path.extension().is_some_and(|e| e == "checkpoint") && mode == OpenMode::Read,
+    // They are.
+    |path, _| path.ends_with("packs"),
+    // One of the packs was opened, for its size.
+    |path, mode| is_pack(path) && mode == OpenMode::Read,
+];
+
+/// A lake of two packs, of which nothing is needed any more.
+fn waste() -> MemDisk {
+    let disk = MemDisk::new();
+    let store = open(&disk, 1);
+    let dead = [block(1, 3000), block(2, 600)];
+    for block in &dead {
+        keep(&store, std::slice::from_ref(block));
+    }
+    commit(&store, dead.iter().map(unpin).collect());
+    checkpoint(&store).unwrap();
+    store.close().unwrap();
+    assert_eq!(files(&disk, "packs", ".car").len(), 2);
+    disk
+}
+
+#[test]
+fn packs_that_are_collected_while_they_are_checked_are_not_called_damaged() {
+    for when in MOMENTS {
+        let disk = waste();
+        let events = EventDisk::of(&disk, when);
+        let collector = open(&disk, 3);
+        events.plan(move || {
+            assert!(gc(&collector).bytes_freed > 3000);
+        });
+        let watched: Arc<dyn Disk> = Arc::new(events.clone());
+        let report = repair(&watched, root(), RepairOptions::default(), &mut |_| {}).unwrap();
+        assert_eq!((report.damage.as_slice(), report.is_change()), (&[][..], false));
+        assert!(events.is_over());
+        assert_eq!(files(&disk, "packs", ".car").len(), 0);
+    }
+}
+
+#[test]
+fn a_pack_that_goes_while_it_is_checked_and_was_not_retired_is_missed() {
+    for when in MOMENTS {
+        let disk = waste();
+        let events = EventDisk::of(&disk, when);
+        let paths = files(&disk, "packs", ".car");
+        let (other, gone) = (disk.process(), paths.clone());
+        events.plan(move || gone.iter().for_each(|path| other.remove(path).unwrap()));
+        let watched: Arc<dyn Disk> = Arc::new(events.clone());
+        let report = repair(&watched, root(), RepairOptions::default(), &mut |_| {}).unwrap();
+        let mut missed: Vec<PathBuf> =
+            report.damage.into_iter().map(|damage| damage.path).collect();
+        missed.sort();
+        assert_eq!(missed, paths);
+    }
+}
+
+#[test]
+fn an_index_is_not_made_again_of_a_pack_that_its_owner_went_on_with() {
+    let disk = MemDisk::new();
+    let owner = open(&disk, 1);
+    keep(&owner, &[block(1, 300)]);
+    let path = files(&disk, "packs", ".car").remove(0);
+    let mut content = disk.content(&path).unwrap();
+    content[20] ^= 1;
+    disk.set_content(&path, content).unwrap();
+    // When the log is read, the pack is checked, and it is opened to be repaired.
+    let events = EventDisk::of(&disk, |path, mode| is_pack(path) && mode == OpenMode::Write);
+    events.plan(move || {
+        keep(&owner, &[block(2, 400)]);
+        owner.close().unwrap();
+    });
+    let watched: Arc<dyn Disk> = Arc::new(events.clone());
+    let report = repair(&watched, root(), RepairOptions::default(), &mut |_| {}).unwrap();
+    assert!(events.is_over());
+    assert_eq!(report.packs_reindexed, [] as [PathBuf; 0]);
+    assert_here(&open(&disk, 3), &[block(1, 300), block(2, 400)]);
+    // The next repair does what there is to do, and the one after it nothing.
+    repaired(&disk);
+    assert_here(&open(&disk, 3), &[block(1, 300), block(2, 400)]);
+    assert_eq!(open(&disk, 3).fsck(FsckLevel::Full, &mut |_| {}).unwrap().damage, []);
+    assert!(!repaired(&disk).is_change());
+}
+
+#[test]
+fn what_a_torn_record_said_of_packs_does_not_count() {
+    let (disk, promises) = lake();
+    let before = records(&disk);
+    let packs = files(&disk, "packs", ".car");
+    // A second process announces a pack of its own with the first of two records.
+    let (first, other) = (open(&disk, 1), open(&disk, 2));
+    first.put(&hold(&first), &[block(300, 100)]).unwrap();
+    let held = hold(&other);
+    other.put(&held, &[block(301, 200)]).unwrap();
+    let payloads = vec![delta(300), delta(301)];
+    let last = other.commit(&held, payloads, Expect::Any).unwrap();
+    drop((held, first, other));
+    let new: Vec<PathBuf> =
+        files(&disk, "packs", ".car").into_iter().filter(|path| !packs.contains(path)).collect();
+    assert_eq!(new.len(), 1);
+    // The end is torn, and what it spoke of never came to the disk.
+    let path = segments(&disk).pop().unwrap();
+    let mut content = disk.content(&path).unwrap();
+    let (_, place) = places(&content).into_iter().find(|(lsn, _)| *lsn == last.0).unwrap();
+    content[place].fill(0);
+    disk.set_content(&path, content).unwrap();
+    new.iter().for_each(|path| disk.remove(path).unwrap());
+    wound(&disk, 2);
+    let report = repaired(&disk);
+    assert_eq!((lost(&report), report.damage), (vec![2], vec![]));
+    check(&disk, &before, &[2], &promises.blocks);
 }
