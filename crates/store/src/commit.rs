@@ -11,14 +11,14 @@
 //! 4. set the mark, write all records at once, sync the segment, clear the mark;
 //! 5. release the lock, and only then acknowledge.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::error::{CommitError, StoreError};
 use crate::hold::{Hold, Holds};
 use crate::locked::lock;
 use crate::log::{Body, Drafts, Extent, LogFolder, LogLock, Lsn, Payload, Tail, append};
-use crate::pack::{PackSet, PackWriter, Pending};
+use crate::pack::{PackSet, PackWriter, Pending, Unannounced};
 use crate::rescue::rescue;
 
 /// What a commit expects of the log.
@@ -37,6 +37,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) packs: &'a PackSet,
     pub(crate) holds: &'a Holds,
     pub(crate) writer: &'a Mutex<PackWriter>,
+    /// What collections copied and made durable, so that it can be found: every commit announces it.
+    pub(crate) copied: &'a Unannounced,
 }
 
 impl Parts<'_> {
@@ -69,6 +71,13 @@ impl Parts<'_> {
         followed.map(|()| (tail.last(), tail.visible()))
     }
 
+    /// Returns what the next commit has to make durable and to announce.
+    pub(crate) fn pending(&self) -> Result<Pending, StoreError> {
+        let mut pending = lock(self.writer).pending(self.packs)?;
+        pending.extents.extend(self.copied.extents(self.packs));
+        Ok(pending)
+    }
+
     /// Appends records that announce what is `pending`, and gives up the log's lock.
     pub(crate) fn append(
         &self,
@@ -81,6 +90,7 @@ impl Parts<'_> {
         self.note(&mut lock(self.tail));
         // A put may hold the writer for long; other processes need not wait for that.
         drop(log_lock);
+        self.copied.announced(&pending.extents);
         lock(self.writer).announced(&pending.extents);
         Ok(())
     }
@@ -100,8 +110,37 @@ impl Parts<'_> {
 pub(crate) struct CommitQueue {
     /// Held to queue a commit or to take the queue, never during a write.
     state: Mutex<QueueState>,
-    /// Commits that are queued or being made.
-    unanswered: AtomicU64,
+    traffic: Traffic,
+}
+
+/// How many commits are made, for those who let them go first.
+#[derive(Debug, Default)]
+pub(crate) struct Traffic {
+    /// Commits that are queued or being made. Held for moments.
+    unanswered: Mutex<u64>,
+    is_quiet: Condvar,
+}
+
+impl Traffic {
+    fn begins(&self) {
+        *lock(&self.unanswered) += 1;
+    }
+
+    fn ends(&self) {
+        let mut unanswered = lock(&self.unanswered);
+        *unanswered -= 1;
+        if *unanswered == 0 {
+            self.is_quiet.notify_all();
+        }
+    }
+
+    /// Waits until no commit is being made, at most for `patience`.
+    pub(crate) fn wait_for_quiet(&self, patience: Duration) {
+        let unanswered = lock(&self.unanswered);
+        let is_busy = |unanswered: &mut u64| *unanswered > 0;
+        // When patience is over, or somebody panicked, the caller goes on all the same.
+        let _quiet_or_not = self.is_quiet.wait_timeout_while(unanswered, patience, is_busy);
+    }
 }
 
 #[derive(Debug, Default)]
@@ -196,7 +235,12 @@ impl Drop for Lead<'_> {
 impl CommitQueue {
     /// Returns how many commits have no answer yet.
     pub(crate) fn unanswered(&self) -> u64 {
-        self.unanswered.load(Ordering::Relaxed)
+        *lock(&self.traffic.unanswered)
+    }
+
+    /// How many commits are made.
+    pub(crate) fn traffic(&self) -> &Traffic {
+        &self.traffic
     }
 
     /// Commits `payloads` as a whole and returns the number of the last record.
@@ -209,7 +253,7 @@ impl CommitQueue {
     ) -> Result<Lsn, CommitError> {
         let ticket = Ticket::new(hold.clone(), payloads, expect)?;
         let seat = Arc::clone(&ticket.seat);
-        self.unanswered.fetch_add(1, Ordering::Relaxed);
+        self.traffic.begins();
         let is_first = {
             let mut state = lock(&self.state);
             state.waiting.push(ticket);
@@ -222,7 +266,7 @@ impl CommitQueue {
             match seat.wait() {
                 Told::Lead => self.serve(parts),
                 Told::Answer(answer) => {
-                    self.unanswered.fetch_sub(1, Ordering::Relaxed);
+                    self.traffic.ends();
                     return answer;
                 }
             }
@@ -263,7 +307,7 @@ fn commit_all(
     tickets: &mut Vec<Ticket>,
 ) -> Result<Vec<Result<Lsn, Lsn>>, StoreError> {
     loop {
-        let pending = lock(parts.writer).pending(parts.packs)?;
+        let pending = parts.pending()?;
         pending.sync()?;
         let log_lock = LogLock::take(parts.folder)?;
         let (last, visible) = parts.follow_locked(&log_lock)?;

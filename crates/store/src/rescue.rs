@@ -57,7 +57,7 @@ pub(crate) fn read_kept(packs: &PackSet, cid: &Cid) -> Result<Option<Block>, Sto
 
 /// Blocks on their way into the pack of this process.
 #[derive(Debug, Default)]
-pub(crate) struct Batch {
+struct Batch {
     blocks: Vec<Block>,
     bytes: usize,
 }
@@ -65,18 +65,13 @@ pub(crate) struct Batch {
 impl Batch {
     /// Takes a block in, and writes what there is where that is enough.
     fn push(&mut self, parts: &Parts<'_>, block: Block) -> Result<(), StoreError> {
-        if self.add(block) < BATCH_BYTES { Ok(()) } else { self.write(parts) }
-    }
-
-    /// Takes a block in; returns how many bytes wait now.
-    pub(crate) fn add(&mut self, block: Block) -> usize {
         self.bytes += block.len();
         self.blocks.push(block);
-        self.bytes
+        if self.bytes < BATCH_BYTES { Ok(()) } else { self.write(parts) }
     }
 
     /// Writes what there is.
-    pub(crate) fn write(&mut self, parts: &Parts<'_>) -> Result<(), StoreError> {
+    fn write(&mut self, parts: &Parts<'_>) -> Result<(), StoreError> {
         let blocks = std::mem::take(&mut self.blocks);
         self.bytes = 0;
         if blocks.is_empty() {

@@ -18,7 +18,7 @@ use crate::hold::{Hold, Holds};
 use crate::lease::NOTHING_HELD;
 use crate::locked::lock;
 use crate::log::{self, LogFolder, LogLock, Lsn, Payload, Record, Tail, records_between};
-use crate::pack::{IndexProgress, IndexReport, PackSet, PackWriter};
+use crate::pack::{IndexProgress, IndexReport, PackSet, PackWriter, Unannounced};
 use crate::rescue::read_kept;
 use crate::settings;
 use crate::stats::StoreStats;
@@ -65,6 +65,7 @@ pub struct Store {
     holds: Arc<Holds>,
     /// Held while blocks are written, so that two threads never write the same block.
     writer: Mutex<PackWriter>,
+    copied: Unannounced,
     /// Held while the log is read on, which is short unless there is much new in it.
     pub(crate) tail: Mutex<Tail>,
     /// The checkpoint that this store was opened from.
@@ -74,7 +75,7 @@ pub struct Store {
     pub(crate) checkpointing: Mutex<()>,
     /// What no other process has in the names of its drafts.
     pub(crate) unique: String,
-    queue: CommitQueue,
+    pub(crate) queue: CommitQueue,
     cache: BlockCache,
     /// Whether this process has made sure of the folders that it writes to.
     has_folders: Mutex<bool>,
@@ -114,6 +115,7 @@ impl Store {
             packs,
             holds: Arc::new(holds),
             writer: Mutex::new(PackWriter::new(seed, pack_bytes_max)),
+            copied: Unannounced::default(),
             tail: Mutex::new(tail),
             checkpoint_lsn: AtomicU64::new(base.as_ref().map_or(0, |base| base.lsn.0)),
             base,
@@ -309,6 +311,7 @@ impl Store {
             packs: &self.packs,
             holds: &self.holds,
             writer: &self.writer,
+            copied: &self.copied,
         }
     }
 
@@ -461,7 +464,7 @@ impl Store {
     /// the blocks are as safe as before.
     pub fn seal_own(&self) -> Result<(), StoreError> {
         self.check_open()?;
-        lock(&self.writer).seal_own()
+        lock(&self.writer).seal_own(&self.packs)
     }
 
     /// Does that also to large packs that other processes left open.

@@ -2,12 +2,14 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
+#[cfg(target_os = "linux")]
+use std::num::NonZeroU64;
 use std::path::Path;
 
 #[cfg(unix)]
 use rustix::buffer::spare_capacity;
 #[cfg(target_os = "linux")]
-use rustix::fs::{AtFlags, Statx, StatxFlags, statx};
+use rustix::fs::{Advice, AtFlags, Statx, StatxFlags, fadvise, statx};
 #[cfg(unix)]
 use rustix::io::Errno;
 
@@ -129,6 +131,12 @@ impl DiskFile for RealFile {
 
     fn sync_data(&self) -> io::Result<()> {
         self.file.sync_data()
+    }
+
+    /// Linux begins to write what it is told is not needed in memory.
+    #[cfg(target_os = "linux")]
+    fn begin_write_back(&self, offset: u64, len: u64) {
+        let _hint = fadvise(&self.file, offset, NonZeroU64::new(len), Advice::DontNeed);
     }
 
     fn lock(&self) -> io::Result<()> {

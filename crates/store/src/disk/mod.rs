@@ -102,6 +102,9 @@ pub trait DiskFile: Send + Sync + Debug {
     /// Whatever the operating system refuses. What was written since the last success may then be
     /// lost although reading still shows it, and a second try may succeed without bringing it back.
     fn sync_data(&self) -> io::Result<()>;
+    /// Lets what was written there be brought to the disk by and by, so that the next sync has less
+    /// to do. Nothing is durable by that, and nothing depends on it.
+    fn begin_write_back(&self, _offset: u64, _len: u64) {}
     /// Takes the exclusive lock, waiting for it.
     ///
     /// # Errors

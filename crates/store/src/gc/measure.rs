@@ -44,7 +44,10 @@ impl Measured {
     /// Takes the lock of the pack's file. `None` when somebody has it, or when the pack is not what
     /// it was.
     pub(super) fn lock(&self, parts: &Parts<'_>) -> Result<Option<Box<dyn DiskFile>>, StoreError> {
-        if own_pack(parts) == Some(self.pack.id) && !lock(parts.writer).let_go(self.pack.id) {
+        let is_own = own_pack(parts) == Some(self.pack.id);
+        // Not where it grew: a put would begin another for nothing.
+        let is_let_go = || self.is_same(parts) && lock(parts.writer).let_go(self.pack.id);
+        if is_own && !is_let_go() {
             return Ok(None);
         }
         let Some(file) = try_lock(parts, self.pack.id)? else {
@@ -52,11 +55,14 @@ impl Measured {
         };
         // Whoever had it before may have appended.
         parts.refresh()?;
+        Ok(self.is_same(parts).then_some(file))
+    }
+
+    fn is_same(&self, parts: &Parts<'_>) -> bool {
         let is_announced = parts.packs.extent(self.pack.id).is_some();
-        let is_same = self.pack.end() == self.end
+        self.pack.end() == self.end
             && is_announced == self.is_announced
-            && !parts.packs.is_retired(self.pack.id);
-        Ok(is_same.then_some(file))
+            && !parts.packs.is_retired(self.pack.id)
     }
 }
 

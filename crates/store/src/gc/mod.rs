@@ -1,11 +1,13 @@
 //! Collection of garbage: the blocks that nothing keeps alive give their room back.
 //!
 //! A collection measures every pack, plans which of them go (`plan`), brings what is live in these
-//! to safety (`sweep`), and retires them with a record of the log. Their files are removed when no
-//! process holds the lake as it was before (`remove`). What is live is for the floors above to say:
-//! [`Liveness`].
+//! to safety (`sweep`, by copies that `copier` writes), and retires them with a record of the log. Their
+//! files are removed when no process holds the lake as it was before (`remove`). Commits go first
+//! (`pace`). What is live is for the floors above to say: [`Liveness`].
 
+mod copier;
 mod measure;
+mod pace;
 mod plan;
 mod remove;
 mod sweep;

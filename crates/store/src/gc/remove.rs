@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 
 use super::GcReport;
+use super::pace::Pace;
 use crate::commit::Parts;
 use crate::error::StoreError;
 use crate::hold::Hold;
@@ -16,7 +17,7 @@ use crate::pack::PackId;
 pub(super) fn remove_retired(
     parts: &Parts<'_>,
     hold: &Hold,
-    report: &mut GcReport,
+    (report, pace): (&mut GcReport, &Pace<'_>),
     dry_run: bool,
 ) -> Result<(), StoreError> {
     report.bytes_waiting = 0;
@@ -38,6 +39,7 @@ pub(super) fn remove_retired(
         }
         report.bytes_freed += bytes;
         if !dry_run {
+            pace.step();
             remove(parts, retired.pack)?;
             has_removed = true;
         }

@@ -10,7 +10,9 @@ use std::collections::HashSet;
 
 use cidlake_block::{Block, Cid};
 
+use super::copier::Copier;
 use super::measure::{Measured, measure, unreadable_pack};
+use super::pace::Pace;
 use super::plan::{self, Limits};
 use super::remove::{oldest, remove_indexes, remove_retired};
 use super::{GcOptions, GcPhase, GcProgress, GcReport, Liveness};
@@ -23,21 +25,21 @@ use crate::lease::NOTHING_HELD;
 use crate::locked::lock;
 use crate::log::{Body, Drafts, LogLock, Lsn};
 use crate::pack::{Key, Pack, PackId, Pending, Span};
-use crate::rescue::Batch;
 use crate::store::Store;
 
 /// How often it is tried without the log's lock.
 const TRIES_WITHOUT_LOCK: u32 = 3;
-
-/// How much is written at a time, in bytes. It is synced before more is written: a commit that is
-/// made meanwhile syncs the same pack, and would wait for all of it.
-const PIECE_BYTES: usize = 512 << 10;
 
 /// A collection at work.
 struct Sweep<'a> {
     store: &'a Store,
     hold: &'a Hold,
     dry_run: bool,
+    pace: Pace<'a>,
+    /// From the first copy on.
+    copier: Option<Copier<'a>>,
+    /// Packs that this collection means to retire.
+    planned: HashSet<PackId>,
     /// Up to where records have been marked.
     seen: Lsn,
     /// The last retirement when the sets below were begun.
@@ -93,7 +95,8 @@ pub(crate) fn collect<L: Liveness>(
         sweep.round(&parts, packs, alive, progress)?;
     }
     sweep.report_copied(progress, sweep.bytes_to_copy);
-    remove_retired(&parts, hold, &mut sweep.report, options.dry_run)?;
+    let Sweep { report, pace, .. } = &mut sweep;
+    remove_retired(&parts, hold, (report, pace), options.dry_run)?;
     sweep.add_what_would_be_removed(&parts, &census.packs)?;
     remove_indexes(&parts, &sweep.going, &mut sweep.report, options.dry_run)?;
     Ok(sweep.report)
@@ -110,7 +113,10 @@ fn load_all(parts: &Parts<'_>) -> Result<(), StoreError> {
 /// but not while somebody in it is writing for something. What it failed to sync is written anew.
 fn announce_own(store: &Store, hold: &Hold) -> Result<(), StoreError> {
     store.put(hold, &[])?;
-    if store.parts().holds.is_putting_besides(hold) {
+    let parts = store.parts();
+    // A commit for nothing would be one more that others wait for.
+    let has_nothing = parts.pending()?.extents.is_empty() && store.is_writable();
+    if has_nothing || parts.holds.is_putting_besides(hold) {
         return Ok(());
     }
     match store.commit(hold, Vec::new(), Expect::Any) {
@@ -126,6 +132,9 @@ impl<'a> Sweep<'a> {
             store,
             hold,
             dry_run,
+            pace: Pace::new(store.queue.traffic()),
+            copier: None,
+            planned: HashSet::new(),
             seen: hold.lsn(),
             last_retired: 0,
             safe: HashSet::new(),
@@ -146,6 +155,7 @@ impl<'a> Sweep<'a> {
             report.bytes_dead += figures.bytes_total.saturating_sub(figures.bytes_live);
         }
         let goes = rounds.iter().flatten().filter_map(|at| packs.get(*at));
+        self.planned = goes.clone().map(|measured| measured.pack.id).collect();
         self.bytes_to_copy = goes.map(|pack| pack.figures.bytes_live).sum();
     }
 
@@ -188,7 +198,7 @@ impl<'a> Sweep<'a> {
             self.report.packs_repacked += u64::from(!is_empty);
         }
         if !self.dry_run {
-            remove_retired(parts, self.hold, &mut self.report, false)?;
+            remove_retired(parts, self.hold, (&mut self.report, &self.pace), false)?;
         }
         Ok(())
     }
@@ -216,7 +226,9 @@ impl<'a> Sweep<'a> {
             return Ok(false);
         }
         self.mark(alive)?;
+        self.pace.is_awaited = true;
         self.bring_to_safety(parts, victims, alive, progress)?;
+        self.pace.is_awaited = false;
         retire(parts, log_lock, &synced_pending(parts)?, victims)?;
         Ok(true)
     }
@@ -264,19 +276,18 @@ impl<'a> Sweep<'a> {
             self.safe.clear();
             self.copied.clear();
         }
-        let mut batch = Batch::default();
         for victim in victims.iter_mut() {
             victim.unreadable.clear();
             let contents = parts.packs.contents(&victim.measured.pack)?;
             victim.damaged_at = contents.damaged_at;
             for (cid, span) in contents.blocks {
                 if alive.is_live(&cid) && !self.is_safe(parts, &cid)? {
-                    self.copy(parts, victim, (&cid, span), &mut batch)?;
+                    self.copy(parts, victim, (&cid, span))?;
                     self.report_copied(progress, self.report.bytes_copied);
                 }
             }
         }
-        batch.write(parts)?;
+        self.copier.as_mut().map_or(Ok(()), |copier| copier.show(parts, &self.pace))?;
         victims.retain(|victim| self.may_go(parts, victim));
         Ok(())
     }
@@ -302,7 +313,6 @@ impl<'a> Sweep<'a> {
         parts: &Parts<'_>,
         victim: &mut Victim<'_>,
         (cid, span): (&Cid, Span),
-        batch: &mut Batch,
     ) -> Result<(), StoreError> {
         let Some(block) = read_good(parts, &victim.measured.pack, span, cid)? else {
             victim.unreadable.push((*cid, span));
@@ -310,12 +320,12 @@ impl<'a> Sweep<'a> {
         };
         self.copied.insert(Key::of(cid));
         self.report.bytes_copied += span.len as u64;
-        if !self.dry_run && batch.add(block) >= PIECE_BYTES {
-            batch.write(parts)?;
-            // Not announced: the record that retires the packs does that, or a commit before it.
-            synced_pending(parts)?;
+        if self.dry_run {
+            return Ok(());
         }
-        Ok(())
+        let (store, planned) = (self.store, &self.planned);
+        let begin = || Copier::new(&store.parts(), planned.clone());
+        self.copier.get_or_insert_with(begin).add(parts, &self.pace, block)
     }
 
     /// Returns whether everything live in a pack is safe; reports what is not.
@@ -381,7 +391,7 @@ fn read_good(
 
 /// Makes what this process wrote durable, and returns what is to be announced of it.
 fn synced_pending(parts: &Parts<'_>) -> Result<Pending, StoreError> {
-    let pending = lock(parts.writer).pending(parts.packs)?;
+    let pending = parts.pending()?;
     pending.sync()?;
     Ok(pending)
 }

@@ -1,9 +1,9 @@
 //! Packs: append-only files of blocks, each of them a CAR archive.
 //!
 //! `format` is the byte layout, `index` where the blocks of one pack are, `reader` gets them out,
-//! `writer` is the one pack that this process appends to. `midx` is the files that index many
-//! packs at once, `known` and `cover` how they are used, `maintain` how they are made.
-//! [`PackSet`] is all packs of the folder as this process knows them; it follows what the log
+//! `writer` is the pack that this process appends to, `pending` what it has to sync and announce.
+//! `midx` is the files that index many packs at once, `known` and `cover` how they are used,
+//! `maintain` how they are made. [`PackSet`] is all packs of the folder as this process knows them; it follows what the log
 //! announces and never looks at bytes that no commit has made durable, unless this process wrote
 //! them.
 
@@ -14,12 +14,13 @@ mod index;
 mod known;
 mod maintain;
 mod midx;
+mod pending;
 mod reader;
 mod repair;
 mod retired;
 mod writer;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, RwLock};
@@ -34,9 +35,10 @@ pub(crate) use self::format::{PackId, SECTIONS_OFFSET};
 pub(crate) use self::index::{Key, Span};
 pub use self::maintain::{IndexProgress, IndexReport};
 pub(crate) use self::midx::is_file_name as is_midx_name;
+pub(crate) use self::pending::{Pending, Unannounced};
 pub(crate) use self::repair::{recover_extent, reindex, unannounced_blocks};
 pub(crate) use self::retired::Contents;
-pub(crate) use self::writer::{PackWriter, Pending};
+pub(crate) use self::writer::PackWriter;
 
 use self::index::{Index, OpenIndex, SealedIndex};
 use self::known::{Known, Place};
@@ -145,6 +147,8 @@ pub(crate) struct PackSet {
     /// the work of the one before done.
     catching_up: Mutex<()>,
     handles: Cache<PackId, Arc<dyn DiskFile>>,
+    /// Packs that this process once failed to sync, and writes no more to. Held for moments.
+    abandoned: Mutex<HashSet<PackId>>,
 }
 
 /// What the log said about packs.
@@ -181,7 +185,17 @@ impl PackSet {
             announced: Mutex::default(),
             catching_up: Mutex::default(),
             handles: new_handles(),
+            abandoned: Mutex::default(),
         }
+    }
+
+    /// Takes note that this process failed to sync a pack.
+    fn abandon(&self, id: PackId) {
+        lock(&self.abandoned).insert(id);
+    }
+
+    fn is_abandoned(&self, id: PackId) -> bool {
+        lock(&self.abandoned).contains(&id)
     }
 
     /// Takes note of what the log said; quick, so that it can be done before anybody sees the

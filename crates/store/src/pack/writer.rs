@@ -6,19 +6,22 @@
 //!
 //! A sync that fails poisons the pack: nothing more is written to it. Its blocks that no commit
 //! has acknowledged are written again to another pack by the next put; until then commits fail.
+//!
+//! Collections write with a writer of their own, which shows late: nobody knows what it wrote before
+//! it is durable. So a sync of it that fails takes nothing away that anybody relied on.
 
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::collections::HashSet;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use cidlake_block::{Block, Cid, UnverifiedBlock, car};
 
 use super::format::{PackId, SECTIONS_OFFSET, Seal, head};
 use super::index::{Index, OpenIndex, SealedIndex, Span};
+use super::pending::{Pending, SyncedFile, Unannounced};
 use super::{Pack, PackSet, corrupt, reader};
 use crate::disk::{DiskFile, OpenMode};
 use crate::error::StoreError;
-use crate::locked::lock;
 use crate::log::Extent;
 
 /// The bytes that are gathered before they are written.
@@ -37,10 +40,13 @@ pub(crate) struct PackWriter {
     own: Option<OwnPack>,
     /// Packs that could not be synced and still hold blocks that are nowhere else.
     failed: Vec<OwnPack>,
-    /// Packs that this process once failed to sync, and writes no more to.
-    abandoned: Vec<PackId>,
-    /// Sealed and durable packs that no commit has announced.
-    unannounced: Vec<Extent>,
+    /// Sealed and durable packs that no commit has announced; of a writer that shows late, all that
+    /// it has shown.
+    unannounced: Unannounced,
+    /// Whether blocks are known only when they are durable.
+    shows_late: bool,
+    /// Packs that are not adopted.
+    avoided: HashSet<PackId>,
     /// From then on nothing is written, and nothing announced: a commit that was waiting would
     /// speak of blocks in a pack that is no longer held.
     is_closed: bool,
@@ -53,101 +59,36 @@ struct OwnPack {
     file: Arc<SyncedFile>,
     /// Up to where commits have announced the pack, in bytes.
     announced: u64,
-}
-
-/// A file of which it is known how much is durable.
-#[derive(Debug)]
-pub(crate) struct SyncedFile {
-    file: Box<dyn DiskFile>,
-    path: PathBuf,
-    /// Held during a sync: two at once on one open file could share one error between them.
-    state: Mutex<SyncState>,
-}
-
-#[derive(Debug)]
-struct SyncState {
-    durable: u64,
-    /// How a sync failed, if one did.
-    poison: Option<StoreError>,
-}
-
-/// What a commit has to make durable and to announce.
-#[derive(Debug, Default)]
-pub(crate) struct Pending {
-    file: Option<(Arc<SyncedFile>, u64)>,
-    /// What the commit announces.
-    pub(crate) extents: Vec<Extent>,
-}
-
-impl Pending {
-    /// Makes everything durable that the extents speak of.
-    pub(crate) fn sync(&self) -> Result<(), StoreError> {
-        self.file.as_ref().map_or(Ok(()), |(file, len)| file.sync_to(*len))
-    }
-}
-
-impl SyncedFile {
-    fn new(file: Box<dyn DiskFile>, path: &Path, durable: u64) -> Self {
-        let state = Mutex::new(SyncState { durable, poison: None });
-        Self { file, path: path.to_owned(), state }
-    }
-
-    fn is_poisoned(&self) -> bool {
-        self.poison().is_some()
-    }
-
-    /// Returns the error of the sync that failed, if one did.
-    fn poison(&self) -> Option<StoreError> {
-        lock(&self.state).poison.clone()
-    }
-
-    /// Syncs unless the first `len` bytes are known to be durable.
-    fn sync_to(&self, len: u64) -> Result<(), StoreError> {
-        let mut state = lock(&self.state);
-        if state.durable >= len && state.poison.is_none() {
-            return Ok(());
-        }
-        self.sync_locked(&mut state)?;
-        state.durable = len;
-        Ok(())
-    }
-
-    fn sync(&self) -> Result<(), StoreError> {
-        self.sync_locked(&mut lock(&self.state))
-    }
-
-    fn sync_locked(&self, state: &mut SyncState) -> Result<(), StoreError> {
-        if state.poison.is_none()
-            && let Err(error) = self.file.sync_data()
-        {
-            state.poison = Some(StoreError::poisoned(&self.path, error));
-        }
-        state.poison.clone().map_or(Ok(()), Err)
-    }
-
-    fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), StoreError> {
-        let written = self.file.write_at(offset, bytes);
-        written.map_err(|error| StoreError::change(&self.path, "write", error))
-    }
-
-    fn truncate(&self, len: u64) -> Result<(), StoreError> {
-        let cut = self.file.truncate(len);
-        cut.map_err(|error| StoreError::change(&self.path, "truncate", error))
-    }
-
-    /// Appends `bytes` at `end`. Where that fails the file is cut back, so that it ends with a
-    /// whole section; where even that fails, the next append or adoption overwrites the rest.
-    fn append(&self, end: u64, bytes: &[u8]) -> Result<(), StoreError> {
-        self.write_at(end, bytes).inspect_err(|_| {
-            let _cut_back = self.truncate(end);
-        })
-    }
+    /// What was written and is not shown yet.
+    ahead: Option<OpenIndex>,
 }
 
 impl OwnPack {
     fn extent(&self) -> Option<Extent> {
-        let pack = self.pack.id;
-        self.pack.look(|index| Extent { pack, len: index.end, prefix_crc: index.prefix_crc })
+        self.pack.look(|index| self.extent_of(index))
+    }
+
+    fn extent_of(&self, index: &OpenIndex) -> Extent {
+        Extent { pack: self.pack.id, len: index.end, prefix_crc: index.prefix_crc }
+    }
+
+    /// Where the next section comes to stand, in bytes from the start of the file.
+    fn end(&self) -> u64 {
+        self.ahead.as_ref().map_or_else(|| self.pack.end(), |ahead| ahead.end)
+    }
+
+    /// Lets `push` take in sections that were just appended.
+    fn push(&mut self, shows_late: bool, push: impl FnOnce(&mut OpenIndex)) {
+        if !shows_late {
+            self.pack.change(push);
+            return;
+        }
+        if self.ahead.is_none() {
+            self.ahead = self.pack.look(OpenIndex::successor);
+        }
+        if let Some(ahead) = &mut self.ahead {
+            push(ahead);
+        }
     }
 }
 
@@ -168,13 +109,17 @@ impl Staged {
     }
 
     /// Appends everything to `own`.
-    fn flush(&mut self, own: &OwnPack) -> Result<(), StoreError> {
+    fn flush(&mut self, own: &mut OwnPack, shows_late: bool) -> Result<(), StoreError> {
         let staged = std::mem::take(self);
         if staged.bytes.is_empty() {
             return Ok(());
         }
-        own.file.append(own.pack.end(), &staged.bytes)?;
-        own.pack.change(|index| {
+        let end = own.end();
+        own.file.append(end, &staged.bytes)?;
+        if shows_late {
+            own.file.file.begin_write_back(end, staged.bytes.len() as u64);
+        }
+        own.push(shows_late, |index| {
             for (cid, prefix, section_bytes) in &staged.sections {
                 index.push(cid, prefix, *section_bytes);
             }
@@ -192,10 +137,20 @@ impl PackWriter {
             pack_bytes_max,
             own: None,
             failed: Vec::new(),
-            abandoned: Vec::new(),
-            unannounced: Vec::new(),
+            unannounced: Unannounced::default(),
+            shows_late: false,
+            avoided: HashSet::new(),
             is_closed: false,
         }
+    }
+
+    /// Makes a writer beside this one, whose blocks are known to nobody until [`Self::show`].
+    /// `unannounced` is where it says then what is to be announced. It adopts no pack of `avoided`.
+    pub(crate) fn showing_late(&self, unannounced: &Unannounced, avoided: HashSet<PackId>) -> Self {
+        let unannounced = unannounced.clone();
+        let beside = Self::new(self.seed, self.pack_bytes_max);
+        // A name that both come to is the pack of who made it first.
+        Self { names_given: self.names_given, unannounced, shows_late: true, avoided, ..beside }
     }
 
     /// Appends `blocks`, which must be nowhere yet. `refresh` brings what is known of the log up
@@ -210,24 +165,47 @@ impl PackWriter {
         let mut staged = Staged::default();
         for block in blocks {
             while self.is_full(&staged) {
-                if let Some(own) = &self.own {
-                    staged.flush(own)?;
-                }
+                self.flush(&mut staged)?;
                 self.turn(packs, refresh)?;
             }
             staged.push(block);
-            if staged.bytes.len() >= WRITE_BYTES
-                && let Some(own) = &self.own
-            {
-                staged.flush(own)?;
+            if staged.bytes.len() >= WRITE_BYTES {
+                self.flush(&mut staged)?;
             }
         }
-        self.own.as_ref().map_or(Ok(()), |own| staged.flush(own))
+        self.flush(&mut staged)
+    }
+
+    fn flush(&mut self, staged: &mut Staged) -> Result<(), StoreError> {
+        self.own.as_mut().map_or(Ok(()), |own| staged.flush(own, self.shows_late))
+    }
+
+    /// Makes what was written durable, and only then known to this process.
+    pub(crate) fn show(&mut self) -> Result<(), StoreError> {
+        let Some(own) = &mut self.own else { return Ok(()) };
+        let Some(ahead) = &own.ahead else { return Ok(()) };
+        own.file.sync_to(ahead.end)?;
+        // Before it can be found: a commit of whoever finds it announces it.
+        self.unannounced.add(own.extent_of(ahead));
+        if let Some(ahead) = own.ahead.take() {
+            own.pack.change(|index| index.merge(ahead));
+        }
+        Ok(())
+    }
+
+    /// Lets go of the pack that is appended to, whatever became of it. What was not shown stays at its
+    /// end, where whoever adopts the pack takes in what verifies. It is not cut off: it may have been
+    /// there before, and another process may be about to announce it.
+    pub(crate) fn release(&mut self, packs: &PackSet) {
+        if let Some(own) = self.own.take_if(|own| own.file.is_poisoned()) {
+            packs.abandon(own.pack.id);
+        }
+        self.own = None;
     }
 
     /// Returns whether another pack is needed. A pack without blocks is never full.
     fn is_full(&self, staged: &Staged) -> bool {
-        let end = self.own.as_ref().map(|own| own.pack.end() + staged.bytes.len() as u64);
+        let end = self.own.as_ref().map(|own| own.end() + staged.bytes.len() as u64);
         end.is_none_or(|end| end > SECTIONS_OFFSET && end >= self.pack_bytes_max)
     }
 
@@ -250,7 +228,7 @@ impl PackWriter {
             }
             // Whoever adopts the pack may find less of its tail than this process saw.
             packs.forget_unannounced(&pack);
-            self.abandoned.push(pack.id);
+            packs.abandon(pack.id);
             self.failed.pop();
         }
         Ok(())
@@ -259,13 +237,11 @@ impl PackWriter {
     /// Returns what the next commit has to make durable.
     pub(crate) fn pending(&mut self, packs: &PackSet) -> Result<Pending, StoreError> {
         self.check_open()?;
-        // Others may have adopted a sealed pack, announced it, and collected it since.
-        self.unannounced.retain(|extent| !packs.is_retired(extent.pack));
         if let Some(poison) = self.failed.iter().chain(&self.own).find_map(|own| own.file.poison())
         {
             return Err(poison);
         }
-        let mut pending = Pending { file: None, extents: self.unannounced.clone() };
+        let mut pending = Pending { file: None, extents: self.unannounced.extents(packs) };
         if let Some(own) = &self.own
             && let Some(extent) = own.extent().filter(|extent| extent.len > own.announced)
         {
@@ -296,9 +272,8 @@ impl PackWriter {
 
     /// Takes note that a commit announced `extents`.
     pub(crate) fn announced(&mut self, extents: &[Extent]) {
+        self.unannounced.announced(extents);
         for extent in extents {
-            // The pack may have grown and been sealed while the commit was on its way.
-            self.unannounced.retain(|other| other.pack != extent.pack || other.len > extent.len);
             if let Some(own) = self.own.as_mut().filter(|own| own.pack.id == extent.pack) {
                 own.announced = own.announced.max(extent.len);
             }
@@ -307,14 +282,14 @@ impl PackWriter {
 
     /// Seals the own pack if it is so large that walking it would delay every opening. One of which
     /// something is not announced stays open: only a commit can say that its end counts.
-    pub(crate) fn seal_own(&mut self) -> Result<(), StoreError> {
+    pub(crate) fn seal_own(&mut self, packs: &PackSet) -> Result<(), StoreError> {
         let bytes_min = self.sealed_bytes_min();
         let large = self.own.take_if(|own| {
             let end = own.pack.end();
             end >= bytes_min && own.announced == end && !own.file.is_poisoned()
         });
         let Some(own) = large else { return Ok(()) };
-        seal(&own).map(drop).inspect_err(|_| self.abandoned.push(own.pack.id))
+        seal(&own).map(drop).inspect_err(|_| packs.abandon(own.pack.id))
     }
 
     /// Seals the own pack, and those that others left, if they are large.
@@ -324,11 +299,13 @@ impl PackWriter {
         refresh: &dyn Fn() -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         self.check_open()?;
-        self.seal_own()?;
+        self.seal_own(packs)?;
         let bytes_min = self.sealed_bytes_min();
         while let Some(left) = self.adopt(packs, refresh, bytes_min)? {
             let Some(extent) = seal(&left)? else { break };
-            self.unannounced.extend(Some(extent).filter(|extent| extent.len > left.announced));
+            if extent.len > left.announced {
+                self.unannounced.add(extent);
+            }
         }
         Ok(())
     }
@@ -358,9 +335,11 @@ impl PackWriter {
         packs: &PackSet,
         refresh: &dyn Fn() -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
+        self.show()?;
         if let Some(own) = &self.own {
-            let extent = seal(own)?;
-            self.unannounced.extend(extent);
+            if let Some(extent) = seal(own)?.filter(|_| !self.shows_late) {
+                self.unannounced.add(extent);
+            }
             self.own = None;
         }
         self.own = match self.adopt(packs, refresh, 0)? {
@@ -396,7 +375,7 @@ impl PackWriter {
             if !packs.add(Arc::clone(&pack)) {
                 continue;
             }
-            return Ok(OwnPack { pack, file, announced: SECTIONS_OFFSET });
+            return Ok(OwnPack { pack, file, announced: SECTIONS_OFFSET, ahead: None });
         }
     }
 
@@ -410,7 +389,8 @@ impl PackWriter {
         packs.load_all()?;
         for pack in packs.all() {
             let is_failed = self.failed.iter().any(|failed| failed.pack.id == pack.id)
-                || self.abandoned.contains(&pack.id);
+                || packs.is_abandoned(pack.id)
+                || self.avoided.contains(&pack.id);
             let is_open = !pack.is_sealed() && pack.end() >= bytes_min;
             if !is_open || is_failed || pack.damaged_at().is_some() {
                 continue;
@@ -456,13 +436,19 @@ impl PackWriter {
         // Whoever began the pack may not have come as far as making its name durable.
         packs.sync_names()?;
         if reader::read_head(file.as_ref()).map_err(refused)? != head(None) {
+            if self.shows_late {
+                // Another writer brings it into order, which shows at once what it finds.
+                return Ok(None);
+            }
             let file = SyncedFile::new(file, &pack.path, 0);
             if let Some(found) = reader::find_seal(file.file.as_ref()).map_err(refused)? {
                 // What nobody has announced counts only if it verifies, sealed or not. If it does
                 // not it is left alone: whoever sealed it may be about to announce it.
                 let end = found.0.data_end;
-                if reader::is_sound(file.file.as_ref(), announced, end).map_err(refused)? {
-                    self.unannounced.extend(finish_seal(pack, &file, found)?);
+                if reader::is_sound(file.file.as_ref(), announced, end).map_err(refused)?
+                    && let Some(extent) = finish_seal(pack, &file, found)?
+                {
+                    self.unannounced.add(extent);
                 }
                 return Ok(None);
             }
@@ -472,14 +458,23 @@ impl PackWriter {
             file.truncate(0)?;
             file.write_at(0, &head(None))?;
             let (pack, file) = (Arc::clone(pack), Arc::new(file));
-            return Ok(Some(OwnPack { pack, file, announced }));
+            return Ok(Some(OwnPack { pack, file, announced, ahead: None }));
         }
         // Like the sections behind it, the head may be in the page cache alone.
         file.write_at(0, &head(None)).map_err(refused)?;
-        pack.grow(|index| reader::recover(index, file.as_ref())).map_err(refused)?;
-        file.truncate(pack.end()).map_err(refused)?;
+        let recover = |index: &mut OpenIndex| reader::recover(index, file.as_ref());
+        let ahead = if self.shows_late {
+            let mut ahead = pack.look(OpenIndex::successor);
+            ahead.as_mut().map_or(Ok(()), recover).map_err(refused)?;
+            ahead.filter(|ahead| ahead.end > announced)
+        } else {
+            pack.grow(recover).map_err(refused)?;
+            None
+        };
         let file = Arc::new(SyncedFile::new(file, &pack.path, 0));
-        Ok(Some(OwnPack { pack: Arc::clone(pack), file, announced }))
+        let own = OwnPack { pack: Arc::clone(pack), file, announced, ahead };
+        own.file.truncate(own.end())?;
+        Ok(Some(own))
     }
 }
 

@@ -14,6 +14,7 @@ mod durable;
 mod faults;
 mod formats;
 mod gc;
+mod gc_copies;
 mod gc_crash;
 mod gc_model;
 mod gc_races;
