@@ -137,6 +137,16 @@ impl Inner {
                 "up to {SAMPLES_MAX} are shown; `cidlake get` returns all rows of a version"
             )));
         }
+        self.difference(references, request, progress)
+    }
+
+    /// Compares two versions, with as many rows of each kind as are asked for.
+    pub(crate) fn difference(
+        &self,
+        references: [String; 2],
+        request: DiffRequest,
+        progress: &Progress,
+    ) -> Result<Difference, Error> {
         let _hold = self.hold()?;
         let [a, b] = references;
         let (first, second) = (self.compared(&a)?, self.compared(&b)?);

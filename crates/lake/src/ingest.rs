@@ -101,9 +101,8 @@ pub(crate) fn open_all(
                 rows_total = rows_total.zip(source.rows_total).map(|(sum, rows)| sum + rows);
                 bytes_total = None;
                 let label = source.label;
-                let batches = source.batches.map(move |batch| {
-                    batch.map_err(|error| QueryError::bad_input(&label, "", error))
-                });
+                let batches =
+                    source.batches.map(move |batch| batch.map_err(|error| failed(&label, error)));
                 (source.schema, Box::new(batches))
             }
             file => {
@@ -125,6 +124,17 @@ pub(crate) fn open_all(
         batches.map(move |batch| ingest::adapt(batch?, &target))
     });
     Ok(Opened { schema, batches: Box::new(batches), bytes_total, bytes_read, rows_total })
+}
+
+/// Returns what a program says of the rows that it makes; an error of ours comes back as it was.
+fn failed(label: &str, error: ArrowError) -> QueryError {
+    match error {
+        ArrowError::ExternalError(inner) => match inner.downcast::<QueryError>() {
+            Ok(own) => *own,
+            Err(other) => QueryError::bad_input(label, "", ArrowError::ExternalError(other)),
+        },
+        other => QueryError::bad_input(label, "", other),
+    }
 }
 
 /// Replaces folders by the files in them, in the order of their names; hidden ones are left out.

@@ -70,6 +70,7 @@ mod rows;
 #[cfg(test)]
 mod samples;
 mod settings;
+mod sql;
 mod state;
 mod tags;
 mod versions;
@@ -82,7 +83,8 @@ pub use cidlake_block::{Base, Cid, format_cid, parse_cid};
 pub use cidlake_catalog::Name;
 pub use cidlake_query::layout::{LeafInfo, LeafKind};
 pub use cidlake_query::{
-    ChangedRows, ColumnChange, ColumnDiff, Diff, Format, SampleRows, arrow, emit,
+    ChangedRows, ColumnChange, ColumnDiff, Diff, Format, Param, Params, Predicate, SampleRows,
+    arrow, emit,
 };
 pub use cidlake_store::FsckLevel;
 pub use dag::{AsFile, PartDag, TableDag};
@@ -105,10 +107,11 @@ pub use log::{Log, LogEnd, LogEntry, LogOptions};
 pub use maintain::{MaintainRequest, Maintained};
 pub use pins::{PinInfo, Pinned, Unpinned};
 pub use progress::{Progress, ProgressEvent, Unit, no_progress};
-pub use read::{GetOptions, SqlOptions};
+pub use read::GetOptions;
 pub use repair::Repaired;
 pub use rows::{Rows, emit_rows};
 pub use settings::{Overrides, Settings};
+pub use sql::SqlOptions;
 pub use tags::{TagInfo, TagRequest, Tagged, Untagged};
 pub use vfs::{VfsEntry, VfsKind};
-pub use write::{StoreMode, StoreRequest, Stored};
+pub use write::{ExpectedHead, StoreMode, StoreRequest, Stored};

@@ -47,6 +47,8 @@ pub struct Log {
 pub struct LogEntry {
     /// The CID of the commit.
     pub commit: Cid,
+    /// The commit of the version that it grew from; `None` of the first.
+    pub parent: Option<Cid>,
     /// The CID of the content.
     pub cid: Cid,
     /// How many versions stand before it, whether or not they are kept.
@@ -110,7 +112,7 @@ struct Around {
 }
 
 impl Inner {
-    fn log(&self, reference: &str, options: &LogOptions) -> Result<Log, Error> {
+    pub(crate) fn log(&self, reference: &str, options: &LogOptions) -> Result<Log, Error> {
         let _hold = self.hold()?;
         let start = self.log_start(reference, options.from.as_deref())?;
         let around = self.around(&start)?;
@@ -196,6 +198,7 @@ impl Around {
         };
         LogEntry {
             commit: cid,
+            parent: commit.parents.first().copied(),
             cid: commit.content,
             depth: commit.depth,
             back: self.head_depth.and_then(|head| head.checked_sub(commit.depth)),

@@ -40,6 +40,13 @@ impl Rows {
         }
     }
 
+    /// Returns rows that are there.
+    pub(crate) fn of(batch: RecordBatch, hold: Hold) -> Self {
+        let schema = batch.schema();
+        let stream = futures::stream::once(async move { Ok(batch) });
+        Self { schema, stream: Box::pin(stream), _hold: hold }
+    }
+
     /// Returns the schema of every batch.
     #[must_use]
     pub fn schema(&self) -> SchemaRef {

@@ -19,6 +19,7 @@ use futures::StreamExt as _;
 use crate::engine::Engine;
 use crate::error::QueryError;
 use crate::layout::{Alteration, ColumnSource, column_index};
+use crate::params::Params;
 use crate::part_files::OpenFile;
 use crate::resolve::{Resolve, Resolved};
 use crate::table::not_parquet;
@@ -118,7 +119,7 @@ impl Engine {
             None => format!("SELECT CAST({value} AS {kind})"),
         };
         let go_on: GoOn = Arc::new(|| Ok(()));
-        let mut rows = self.sql(&sql, &NoTables, &go_on).await?;
+        let mut rows = self.sql(&sql, &Params::default(), &NoTables, &go_on).await?;
         let batch = rows.stream.next().await.transpose().map_err(QueryError::from)?;
         let column = batch.filter(|batch| (batch.num_rows(), batch.num_columns()) == (1, 1));
         let column = column.and_then(|batch| batch.columns().first().cloned());

@@ -1,10 +1,9 @@
-//! The query engine: one statement or one scan in, a stream of rows out.
+//! The query engine: what a session may use, and scans of one table.
 //!
-//! A statement is parsed, its names are resolved by the caller, it is planned over a catalog that
-//! holds just these tables, and the plan is checked before anything runs: it may read the lake
-//! and do nothing else. No task is spawned here that outlives the stream.
+//! Statements run in `run.rs`, over a catalog that holds just the tables that they name. Every plan
+//! is checked before anything runs: it may read the lake and do nothing else. No task is spawned
+//! here that outlives the stream.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::compute::concat_batches;
@@ -12,37 +11,27 @@ use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use cidlake_block::{Blocks, Cid};
 use cidlake_catalog::Part;
-use datafusion::catalog::memory::{MemoryCatalogProvider, MemoryCatalogProviderList};
-use datafusion::catalog::{
-    CatalogProvider, CatalogProviderList, MemorySchemaProvider, SchemaProvider, TableProvider,
-};
-use datafusion::common::TableReference;
-use datafusion::dataframe::DataFrame;
-use datafusion::datasource::MemTable;
+use datafusion::catalog::TableProvider;
 use datafusion::execution::context::{SQLOptions, SessionConfig, SessionState};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::{Expr, LogicalPlan, ident};
-use datafusion::physical_plan::{SendableRecordBatchStream, execute_stream};
+use datafusion::physical_plan::SendableRecordBatchStream;
 use datafusion::prelude::SessionContext;
-use datafusion::sql::parser::Statement;
 use futures::StreamExt as _;
 
 use crate::error::{QueryError, arrow_message};
 use crate::layout::{LaidPart, LeafInfo, SingleFile, column_index, leaf_map, restore, single_file};
 use crate::object_store::{BlockStore, LakeRegistry};
 use crate::part_files::{FirstFailure, OpenFile, PartFiles};
-use crate::resolve::{Resolve, Resolved, near};
 use crate::rows;
 use crate::statement;
 use crate::table::{PartsProvider, Table, Types, not_parquet};
-use crate::watch::{GoOn, watched};
 
 /// Catalog and schema under which names without one are looked up.
-const CATALOG: &str = "lake";
-const SCHEMA: &str = "main";
-const INFORMATION_SCHEMA: &str = "information_schema";
+pub(crate) const CATALOG: &str = "lake";
+pub(crate) const SCHEMA: &str = "main";
 /// Consumers named in an error about memory.
 const CONSUMERS_SHOWN: std::num::NonZeroUsize = std::num::NonZeroUsize::MIN;
 /// How much of the disk spilling may take, as a multiple of the memory.
@@ -109,34 +98,14 @@ impl Engine {
         &self.files
     }
 
+    pub(crate) fn state(&self) -> &SessionState {
+        &self.state
+    }
+
     /// Returns how many parsed footers are kept.
     #[must_use]
     pub fn footer_entries(&self) -> u64 {
         self.files.footer_entries()
-    }
-
-    /// Runs one statement that reads, for as long as `go_on` lets it.
-    ///
-    /// # Errors
-    /// [`QueryError::UnknownTable`] for a name that means nothing, [`QueryError::Forbidden`] for
-    /// a statement that does more than read, [`QueryError::Sql`] for one that is wrong.
-    pub async fn sql(
-        &self,
-        sql: &str,
-        resolver: &dyn Resolve,
-        go_on: &GoOn,
-    ) -> Result<Rows, QueryError> {
-        let failure = FirstFailure::default();
-        let depth_max = self.state.config_options().sql_parser.recursion_limit;
-        let statement = statement::parse(sql, depth_max.into())?;
-        let tables = self.resolve(&statement, resolver, &failure).await?;
-        let state = self.with_tables(tables)?;
-        let plan = state.statement_to_plan(statement).await?;
-        check(&plan)?;
-        let schema = Arc::clone(plan.schema().inner());
-        let stream = execute(state, plan, go_on).await;
-        let stream = stream.map_err(|error| rows::cause(error, &failure))?;
-        Ok(rows::plain(schema, stream, failure))
     }
 
     /// Reads one table: rows in stored order, in exactly the types that the user gave.
@@ -279,89 +248,6 @@ impl Engine {
         check(frame.logical_plan())?;
         frame.execute_stream().await.map_err(|error| rows::cause(error, failure))
     }
-
-    /// Asks the caller what every name of the statement means.
-    async fn resolve(
-        &self,
-        statement: &Statement,
-        resolver: &dyn Resolve,
-        failure: &FirstFailure,
-    ) -> Result<Vec<(TableReference, Arc<dyn TableProvider>)>, QueryError> {
-        let mut wanted = self.state.resolve_table_references(statement)?;
-        let asks_for_all =
-            |reference: &TableReference| reference.schema() == Some(INFORMATION_SCHEMA);
-        if wanted.iter().any(asks_for_all) {
-            wanted.retain(|reference| !asks_for_all(reference));
-            wanted.extend(
-                resolver.names().await.iter().map(|name| TableReference::from(name.as_str())),
-            );
-            wanted.sort();
-            wanted.dedup();
-        }
-        let mut tables = Vec::with_capacity(wanted.len());
-        for reference in wanted {
-            let name = spell(&reference)?;
-            let Some(found) = resolver.resolve(&name).await? else {
-                let near = near(&name, &resolver.names().await);
-                return Err(QueryError::UnknownTable { name, near });
-            };
-            tables.push((reference, self.provider(found, failure).await?));
-        }
-        Ok(tables)
-    }
-
-    async fn provider(
-        &self,
-        found: Resolved,
-        failure: &FirstFailure,
-    ) -> Result<Arc<dyn TableProvider>, QueryError> {
-        let (files, failure) = (Arc::clone(&self.files), Arc::clone(failure));
-        Ok(match found {
-            Resolved::Table(table) => {
-                Arc::new(PartsProvider::of_table(&table, Types::Sql, files, failure)?)
-            }
-            Resolved::File { root } => {
-                Arc::new(PartsProvider::of_file(root, files, failure).await?)
-            }
-            Resolved::Rows(batch) => {
-                Arc::new(MemTable::try_new(batch.schema(), vec![vec![batch]])?)
-            }
-        })
-    }
-
-    /// Returns a session whose catalog holds just `tables`.
-    fn with_tables(
-        &self,
-        tables: Vec<(TableReference, Arc<dyn TableProvider>)>,
-    ) -> Result<SessionState, QueryError> {
-        let mut schemas: BTreeMap<String, Arc<MemorySchemaProvider>> = BTreeMap::new();
-        schemas.entry(SCHEMA.to_owned()).or_default();
-        for (reference, table) in tables {
-            let schema = reference.schema().unwrap_or(SCHEMA).to_owned();
-            let schema = schemas.entry(schema).or_default();
-            schema.register_table(reference.table().to_owned(), table)?;
-        }
-        let catalog = MemoryCatalogProvider::new();
-        for (name, schema) in schemas {
-            catalog.register_schema(&name, schema)?;
-        }
-        let catalogs = MemoryCatalogProviderList::new();
-        catalogs.register_catalog(CATALOG.to_owned(), Arc::new(catalog));
-        Ok(SessionStateBuilder::new_from_existing(self.state.clone())
-            .with_catalog_list(Arc::new(catalogs))
-            .build())
-    }
-}
-
-async fn execute(
-    state: SessionState,
-    plan: LogicalPlan,
-    go_on: &GoOn,
-) -> datafusion::common::Result<SendableRecordBatchStream> {
-    let frame = DataFrame::new(state, plan);
-    let context = Arc::new(frame.task_ctx());
-    let plan = watched(frame.create_physical_plan().await?, go_on)?;
-    execute_stream(plan, context)
 }
 
 fn config(partitions: usize) -> SessionConfig {
@@ -389,19 +275,8 @@ fn runtime(
     Ok(env.build_arc()?)
 }
 
-/// Returns a reference as the caller's names are written.
-fn spell(reference: &TableReference) -> Result<String, QueryError> {
-    match (reference.catalog(), reference.schema()) {
-        (Some(catalog), _) if catalog != CATALOG => {
-            Err(QueryError::UnknownTable { name: reference.to_string(), near: Vec::new() })
-        }
-        (_, Some(schema)) if schema != SCHEMA => Ok(format!("{schema}.{}", reference.table())),
-        _ => Ok(reference.table().to_owned()),
-    }
-}
-
 /// Refuses a plan that does more than read. The plan is what counts: text can hide.
-fn check(plan: &LogicalPlan) -> Result<(), QueryError> {
+pub(crate) fn check(plan: &LogicalPlan) -> Result<(), QueryError> {
     let options =
         SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     options.verify_plan(plan).map_err(|error| {

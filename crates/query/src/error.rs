@@ -34,6 +34,25 @@ pub enum QueryError {
         /// Columns that exist and look alike, best first.
         near: Vec<String>,
     },
+    /// A statement calls a table function that there is not.
+    #[error("there is no table function `{name}`")]
+    UnknownFunction {
+        /// The name as it was called.
+        name: String,
+        /// Functions that exist and look alike, best first.
+        near: Vec<String>,
+        /// All functions that exist.
+        known: Vec<String>,
+    },
+    /// A value for a parameter of a statement is missing, too much, or not of the type that the
+    /// statement needs.
+    #[error("parameter {name}: {message}")]
+    Param {
+        /// The parameter as the statement or the caller writes it.
+        name: String,
+        /// What is wrong with it, and the remedy.
+        message: String,
+    },
     /// The statement or filter does not parse, does not plan, or fails on the data.
     #[error("{message}")]
     Sql {
@@ -45,6 +64,12 @@ pub enum QueryError {
     Forbidden {
         /// The refused thing in the words of SQL.
         what: String,
+    },
+    /// The statement writes, and only reading is allowed.
+    #[error("{what} is not allowed here")]
+    ReadOnly {
+        /// What it does in the words of SQL.
+        what: &'static str,
     },
     /// A file or a batch that was handed in cannot be read as what it was taken for.
     #[error("{label}{}: {message}", behind_comma(place))]
@@ -152,8 +177,10 @@ impl QueryError {
         match self {
             Self::UnknownTable { .. } => QueryErrorKind::UnknownTable,
             Self::UnknownColumn { .. } => QueryErrorKind::UnknownColumn,
-            Self::Sql { .. } => QueryErrorKind::Sql,
-            Self::Forbidden { .. } => QueryErrorKind::Forbidden,
+            Self::Sql { .. } | Self::UnknownFunction { .. } | Self::Param { .. } => {
+                QueryErrorKind::Sql
+            }
+            Self::Forbidden { .. } | Self::ReadOnly { .. } => QueryErrorKind::Forbidden,
             Self::BadInput { .. } | Self::Key(_) => QueryErrorKind::BadInput,
             Self::Unsupported { .. } => QueryErrorKind::Unsupported,
             Self::Resources { .. } => QueryErrorKind::Resources,
@@ -169,10 +196,26 @@ impl QueryError {
     /// Returns what the user can do about it, where there is something.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::UnknownTable { near, .. } | Self::UnknownColumn { near, .. } => did_you_mean(near),
+            Self::UnknownTable { near, .. } | Self::UnknownColumn { near, .. } => {
+                did_you_mean(near)
+            }
+            Self::UnknownFunction { near, known, .. } => {
+                let all = match known.is_empty() {
+                    true => "there are none".to_owned(),
+                    false => format!("there are {}", quoted(known, ", ")),
+                };
+                Some(match did_you_mean(near) {
+                    Some(near) => format!("{near} {all}"),
+                    None => all,
+                })
+            }
             Self::Forbidden { .. } => Some(
-                "one statement that reads is allowed: SELECT, WITH, VALUES, EXPLAIN, SHOW or DESCRIBE"
+                "one statement that reads is allowed: SELECT, WITH, VALUES, EXPLAIN, SHOW or \
+                 DESCRIBE; where writing is allowed, CREATE TABLE … AS, INSERT or DELETE … WHERE"
                     .to_owned(),
+            ),
+            Self::ReadOnly { .. } => Some(
+                "allow it: `cidlake sql --write`, or an MCP server with --allow-write".to_owned(),
             ),
             Self::Resources { .. } => {
                 Some("narrow the query with WHERE or LIMIT, or allow it more memory".to_owned())
@@ -308,8 +351,12 @@ fn did_you_mean(near: &[String]) -> Option<String> {
     if near.is_empty() {
         return None;
     }
-    let quoted: Vec<String> = near.iter().map(|name| format!("`{name}`")).collect();
-    Some(format!("did you mean {}?", quoted.join(" or ")))
+    Some(format!("did you mean {}?", quoted(near, " or ")))
+}
+
+fn quoted(names: &[String], between: &str) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    quoted.join(between)
 }
 
 /// `, line 3`, or nothing.

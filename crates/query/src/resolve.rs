@@ -1,4 +1,4 @@
-//! What a name in a statement means is for the caller to say, through [`Resolve`]; and which
+//! What a name or a table function in a statement means is for the caller to say, through [`Resolve`]; and which
 //! names look like one that means nothing.
 
 use std::sync::Arc;
@@ -13,12 +13,24 @@ use crate::table::Table;
 /// Names that are offered when one is not found.
 const NEAR_MAX: usize = 3;
 
-/// Turns the names of a statement into tables. Called once for each name, before planning.
+/// Turns the names and the calls of table functions of a statement into tables. Asked once for each
+/// name, before planning.
 #[async_trait]
 pub trait Resolve: Send + Sync {
     /// Returns what `reference` means, or `None` when it means nothing: `users`, `sales.orders`,
     /// a CID, a version such as `users~1`.
     async fn resolve(&self, reference: &str) -> Result<Option<Resolved>, QueryError>;
+
+    /// Returns the names of all table functions.
+    fn functions(&self) -> &[&'static str] {
+        &[]
+    }
+
+    /// Returns what a table function returns for constant texts, or `None` when there is no such
+    /// function. Called once for each call of a statement, before planning.
+    async fn call(&self, _: &str, _: &[String]) -> Result<Option<Resolved>, QueryError> {
+        Ok(None)
+    }
 
     /// Returns all names, for suggestions and for `SHOW TABLES`.
     async fn names(&self) -> Vec<String> {

@@ -14,6 +14,7 @@ use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
 use crate::error::QueryError;
+use crate::params::{self, Bound, Params};
 
 /// Longest chain of operators. A stack of 2 MiB bore more than twice as many.
 const OPERATORS_MAX: usize = 400;
@@ -61,16 +62,25 @@ const QUERIES: [Keyword; 11] = [
     Keyword::UNPIVOT,
 ];
 
-/// Parses exactly one statement; brackets and subqueries nest no deeper than `depth_max`.
-pub(crate) fn parse(sql: &str, depth_max: usize) -> Result<Statement, QueryError> {
-    let tokens = checked_tokens(sql)?;
+/// A statement with the values of its parameters.
+#[derive(Debug)]
+pub(crate) struct Parsed {
+    pub(crate) statement: Statement,
+    pub(crate) bound: Bound,
+}
+
+/// Parses exactly one statement; brackets and subqueries nest no deeper than `depth_max`. Its
+/// parameters mean `params`.
+pub(crate) fn parse(sql: &str, depth_max: usize, params: &Params) -> Result<Parsed, QueryError> {
+    let mut tokens = checked_tokens(sql)?;
+    let bound = params::numbered(&mut tokens, params)?;
     let mut parser = DFParserBuilder::new(tokens).with_recursion_limit(depth_max).build()?;
     let mut statements = parser.parse_statements()?;
     match (statements.pop_front(), statements.is_empty()) {
         (Some(statement), true) if tables_of(&statement) > QUERIES_MAX => {
             Err(too_large(QUERIES_MAX, "tables"))
         }
-        (Some(statement), true) => reading(statement),
+        (Some(statement), true) => Ok(Parsed { statement, bound }),
         (None, _) => Err(QueryError::Sql { message: "there is no statement".to_owned() }),
         (Some(_), false) => Err(QueryError::Forbidden {
             what: format!("{} statements in one call", statements.len() + 1),
@@ -79,27 +89,42 @@ pub(crate) fn parse(sql: &str, depth_max: usize) -> Result<Statement, QueryError
 }
 
 /// Refuses a statement of a kind that does more than read, before anyone asks what its names mean.
-fn reading(statement: Statement) -> Result<Statement, QueryError> {
-    let reads = match &statement {
-        Statement::Explain(_) => true,
-        Statement::Statement(inner) => matches!(
-            inner.as_ref(),
-            ast::Statement::Query(_)
-                | ast::Statement::Explain { .. }
-                | ast::Statement::ExplainTable { .. }
-                | ast::Statement::ShowTables { .. }
-                | ast::Statement::ShowColumns { .. }
-                | ast::Statement::ShowFunctions { .. }
-                | ast::Statement::ShowVariable { .. }
-        ),
-        _ => false,
+pub(crate) fn reading(statement: Statement) -> Result<Statement, QueryError> {
+    let (reads, verb) = match &statement {
+        Statement::Explain(explain) => {
+            let explained = explain.statement.as_ref();
+            (reads(explained), format!("EXPLAIN of {}", verb(explained)))
+        }
+        other => (reads(other), verb(other)),
     };
-    if reads {
-        return Ok(statement);
+    if reads { Ok(statement) } else { Err(QueryError::Forbidden { what: verb }) }
+}
+
+fn reads(statement: &Statement) -> bool {
+    match statement {
+        Statement::Explain(explain) => reads(&explain.statement),
+        Statement::Statement(inner) => match inner.as_ref() {
+            ast::Statement::Explain { statement, .. } => {
+                matches!(statement.as_ref(), ast::Statement::Query(_))
+            }
+            other => matches!(
+                other,
+                ast::Statement::Query(_)
+                    | ast::Statement::ExplainTable { .. }
+                    | ast::Statement::ShowTables { .. }
+                    | ast::Statement::ShowColumns { .. }
+                    | ast::Statement::ShowFunctions { .. }
+                    | ast::Statement::ShowVariable { .. }
+            ),
+        },
+        _ => false,
     }
+}
+
+/// Returns the first word of a statement.
+fn verb(statement: &Statement) -> String {
     let text = statement.to_string();
-    let verb = text.split_whitespace().next().unwrap_or("such a statement").to_owned();
-    Err(QueryError::Forbidden { what: verb })
+    text.split_whitespace().next().unwrap_or("such a statement").to_owned()
 }
 
 /// Refuses an expression whose tree could be too deep, before it is parsed.
@@ -217,9 +242,14 @@ fn tables_of(statement: &Statement) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use super::{Parsed, QueryError};
+    use crate::params::Params;
 
     const DEPTH: usize = 50;
+
+    fn parse(sql: &str, depth_max: usize) -> Result<Parsed, QueryError> {
+        super::parse(sql, depth_max, &Params::default())
+    }
 
     /// What makes a deep tree: a beginning, what is repeated, an end.
     const CHAINS: [(&str, &str, &str); 12] = [

@@ -153,6 +153,7 @@ mod tests {
         let cid = parse_cid("bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku").unwrap();
         let entry = |depth, rows, rows_before| LogEntry {
             commit: cid,
+            parent: None,
             cid,
             depth,
             back: None,

@@ -3,7 +3,7 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use cidlake::{Error, ErrorKind, Open, Overrides, SqlOptions};
+use cidlake::{Error, ErrorKind, Open, Overrides, Params, SqlOptions};
 
 use super::Context;
 use super::get::say_written;
@@ -18,14 +18,18 @@ const SECONDS_MAX: f64 = 366.0 * 24.0 * 3600.0;
 /// Run one SQL query
 ///
 /// Datasets are tables by name; versions and CIDs stand in double quotes: "people~1",
-/// "bafkrei…". The table `datasets` lists all of them. A query reads the lake and nothing else: no
-/// files, no network, no changes.
+/// "bafkrei…". The table `datasets` lists all of them. Table functions say more of one:
+/// at('people', '~1'), history('people'), parts('people') and diff('people', '~1', '~0'). A query
+/// reads the lake and nothing else: no files, no network. It changes nothing without --write.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   cidlake sql 'SELECT city, count(*) AS n FROM people GROUP BY city ORDER BY n DESC'
   cidlake sql 'SELECT name, rows FROM datasets' --format markdown
   cidlake sql 'SELECT * FROM \"people~1\" EXCEPT SELECT * FROM people'
+  cidlake sql \"SELECT change, name FROM diff('people', '~1', '~0')\"
+  cidlake sql 'SELECT * FROM people WHERE id = $1 OR name = $name' --param 5 --param name=Ada
+  cidlake sql --write 'CREATE TABLE adults AS SELECT * FROM people WHERE born < 2008'
   cidlake sql -f report.sql -o report.parquet --timeout 600
   echo 'SELECT 1' | cidlake sql -")]
 pub(crate) struct SqlArgs {
@@ -35,6 +39,13 @@ pub(crate) struct SqlArgs {
     /// Read the query from a file
     #[arg(long, short, value_name = "FILE", conflicts_with = "query")]
     file: Option<PathBuf>,
+    /// What a parameter means: VALUE for $1, $2 … or ? in turn, NAME=VALUE for $NAME; read as JSON
+    /// where it is some, else as text
+    #[arg(long, short, value_name = "[NAME=]VALUE", allow_hyphen_values = true)]
+    param: Vec<String>,
+    /// Allow statements that write: CREATE TABLE … AS, INSERT, DELETE … WHERE; each is one commit
+    #[arg(long)]
+    write: bool,
     /// Write to a file, whose extension says the format; it appears whole or not at all
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -59,11 +70,19 @@ pub(super) async fn run(context: &Context, args: SqlArgs) -> Result<(), Error> {
         }
         (None, None) => String::new(),
     };
+    let mut params = Params::default();
+    for param in &args.param {
+        params.push_text(param)?;
+    }
     // Set as the limit of this process too, because nobody may ask for more than that.
     let more = Overrides { query_timeout_ms: args.timeout, ..Overrides::default() };
     let lake = context.open_with(more, Open::Existing).await?;
-    let rows = lake.sql(&query, SqlOptions { timeout_ms: args.timeout }).await?;
+    let options = SqlOptions { timeout_ms: args.timeout, params, write: args.write };
+    let rows = lake.sql(&query, options).await?;
     let written = destination.write(rows, Shown::new(None, ADVICE)).await?;
+    if args.write {
+        lake.close().await?;
+    }
     say_written(context, &destination, written);
     Ok(())
 }

@@ -79,6 +79,7 @@ pub(super) async fn run(context: &Context, args: StoreArgs) -> Result<(), Error>
         metadata: args.metadata.into_iter().collect(),
         input_format: args.input_format,
         message: args.message,
+        expected: None,
     };
     let lake = context.open(Open::Create).await?;
     let meter = context.meter("");

@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use cidlake_block::Cid;
 use cidlake_catalog::{Name, Part, PartId};
-use cidlake_query::Table;
 use cidlake_query::arrow::datatypes::SchemaRef;
 use cidlake_query::arrow::record_batch::RecordBatch;
 use cidlake_query::edit::{self, Condition};
 use cidlake_query::layout::{self, RowGroup};
+use cidlake_query::{Predicate, Table};
 use cidlake_store::Hold;
 use tokio::runtime::Handle;
 
@@ -30,6 +30,8 @@ use crate::write::{Next, NextParts, Published};
 pub enum Doomed {
     /// Those for which this SQL expression is true; where it is false or null they stay.
     Where(String),
+    /// Those for which this condition, parsed out of a statement, is true.
+    Predicate(Predicate),
     /// All of them.
     All,
 }
@@ -114,7 +116,7 @@ struct Deleting<'a> {
 }
 
 impl Inner {
-    fn delete(
+    pub(crate) fn delete(
         &self,
         name: &Name,
         request: &DeleteRequest,
@@ -130,7 +132,7 @@ impl Inner {
         }
         let edited = match &request.rows {
             Doomed::All => all_gone(&parts),
-            Doomed::Where(text) => self.thinned(&base, &parts, text, into, progress)?,
+            rows => self.thinned(&base, &parts, rows, into, progress)?,
         };
         let mut deleted = Deleted {
             name: name.to_string(),
@@ -186,17 +188,21 @@ impl Inner {
         Ok(published)
     }
 
-    /// Works out what `parts` of `base` are without the rows that match `text`.
+    /// Works out what `parts` of `base` are without those of its `rows` that are to go.
     fn thinned(
         &self,
         base: &Found,
         parts: &[Part],
-        text: &str,
+        rows: &Doomed,
         hold: Option<&Hold>,
         progress: &Progress,
     ) -> Result<Edited, Error> {
         let table = Table::new(base.commit.clone())?;
-        let condition = self.engine.condition(&table, text)?;
+        let condition = match rows {
+            Doomed::Where(text) => self.engine.condition(&table, text)?,
+            Doomed::Predicate(predicate) => self.engine.condition_of(&table, predicate)?,
+            Doomed::All => self.engine.condition(&table, "true")?,
+        };
         let todo = once_each(parts, &condition.may_match(parts));
         let threads = self.settings.threads;
         let work = Deleting {

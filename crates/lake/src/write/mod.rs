@@ -21,5 +21,5 @@ pub(crate) use keys::{KEY_DRAFTS_MAX, key_error, key_of, too_busy};
 pub(crate) use next::{Next, NextParts};
 pub(crate) use pipeline::{Incoming, StoredParts};
 pub(crate) use publish::{Published, overtaken};
-pub use store::{StoreMode, StoreRequest, Stored};
+pub use store::{ExpectedHead, StoreMode, StoreRequest, Stored};
 pub(crate) use store::{check_append, described, incoming};

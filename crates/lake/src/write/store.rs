@@ -45,6 +45,18 @@ pub struct StoreRequest {
     pub input_format: Option<Format>,
     /// What this version is, in a sentence.
     pub message: Option<String>,
+    /// Which version must be the newest when this one takes its place, where rows are not put in by
+    /// their keys; absent: any.
+    pub expected: Option<ExpectedHead>,
+}
+
+/// What a dataset must be for a version to become its newest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExpectedHead {
+    /// There is none of its name.
+    None,
+    /// Its newest version is this commit.
+    Version(Cid),
 }
 
 /// What becomes of the rows that a dataset has when others are stored.
@@ -131,10 +143,15 @@ struct Intent {
     key: Vec<String>,
     /// Whether the user asked for just this key, or for none.
     key_wanted: bool,
+    expected: Option<ExpectedHead>,
 }
 
 impl Inner {
-    fn store_table(&self, request: StoreRequest, progress: &Progress) -> Result<Stored, Error> {
+    pub(crate) fn store_table(
+        &self,
+        request: StoreRequest,
+        progress: &Progress,
+    ) -> Result<Stored, Error> {
         let name = request.name.as_deref().map(parse_name).transpose()?;
         let append = request.mode == StoreMode::Append;
         // From before the head is read to after the commit: what both build on must stay.
@@ -166,6 +183,7 @@ impl Inner {
         let (mut intent, rule) = self.intent(name, append, base.as_ref(), &wanted, schema)?;
         intent.metadata = request.metadata;
         intent.message = request.message;
+        intent.expected = request.expected;
         let mut keys = match intent.key.as_slice() {
             [] => None,
             names => Some(KeySet::new(KeyColumns::new(&opened.schema, names)?)),
@@ -219,6 +237,7 @@ impl Inner {
             partition_wanted: by.is_some(),
             key: key_columns,
             key_wanted: key.is_some(),
+            expected: None,
         };
         Ok((intent, rule))
     }
@@ -273,6 +292,7 @@ pub(crate) fn incoming(opened: Opened) -> Incoming<'static> {
 
 /// Describes the version that stored rows make of `head`.
 fn next(intent: &Intent, head: Option<&Found>, parts: &[Part]) -> Result<Next, Error> {
+    check_expected(intent, head)?;
     check_head(intent, head)?;
     check_key(intent, head)?;
     check_partitions(intent, head)?;
@@ -301,6 +321,23 @@ fn next(intent: &Intent, head: Option<&Found>, parts: &[Part]) -> Result<Next, E
         message: intent.message.clone(),
         parts,
     })
+}
+
+/// Refuses to store rows where the dataset is not what it must be for them.
+fn check_expected(intent: &Intent, head: Option<&Found>) -> Result<(), Error> {
+    let (Some(name), Some(expected)) = (&intent.name, intent.expected) else { return Ok(()) };
+    match (expected, head) {
+        (ExpectedHead::None, None) => Ok(()),
+        (ExpectedHead::None, Some(head)) => Err(changed(name, "is there", None, head)),
+        (ExpectedHead::Version(base), Some(head)) if head.cid == base => Ok(()),
+        (ExpectedHead::Version(base), Some(head)) => {
+            Err(overtaken(name, "changed", &base, &head.cid))
+        }
+        (ExpectedHead::Version(_), None) => {
+            Err(Error::not_found(format!("{name} was dropped before the rows were stored"))
+                .with_hint("nothing was written: run it again"))
+        }
+    }
 }
 
 /// Refuses to append where the dataset is gone, or has other columns than when its rows were read:
@@ -425,6 +462,7 @@ mod tests {
                 partition_wanted: false,
                 key: Vec::new(),
                 key_wanted: false,
+                expected: None,
             };
             let hold = inner.hold().unwrap();
             inner.publish(&hold, Some(&name), |head| next(&intent, head, &[]))

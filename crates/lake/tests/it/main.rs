@@ -17,6 +17,7 @@ mod partitions;
 mod program;
 mod refused;
 mod sharing;
+mod statements;
 mod tables;
 mod tree;
 mod upsert;

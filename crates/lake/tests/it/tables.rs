@@ -150,7 +150,7 @@ fn a_statement_that_runs_too_long_ends() {
         (0..20_000).for_each(|n| rows.push_str(&format!("{n}\n")));
         store(&lake, "t", &rows).await;
         let slow = "SELECT count(*) FROM t a, t b, t c WHERE a.n + b.n + c.n = 7";
-        let options = SqlOptions { timeout_ms: Some(200) };
+        let options = SqlOptions { timeout_ms: Some(200), ..SqlOptions::default() };
         let result = match lake.sql(slow, options).await {
             Ok(rows) => rows.collect().await.map(|_| ()),
             Err(error) => Err(error),

@@ -13,6 +13,7 @@ mod pages;
 mod parts;
 mod passes;
 mod read;
+mod rows;
 mod samples;
 mod whole;
 

@@ -10,12 +10,15 @@ use arrow::compute::{cast, filter_record_batch, not, prep_null_mask_filter};
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::error::ArrowError;
 use cidlake_catalog::Part;
-use datafusion::common::DFSchema;
+use datafusion::common::tree_node::{Transformed, TreeNode as _};
+use datafusion::common::{Column, DFSchema};
+use datafusion::execution::context::SessionState;
 use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::{Expr, ExprSchemable as _};
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::physical_optimizer::pruning::{PruningPredicate, PruningPredicateBuilder};
 use datafusion::physical_plan::PhysicalExpr;
+use datafusion::sql::sqlparser::ast::ExprWithAlias;
 
 use crate::engine::{Engine, check_condition};
 use crate::error::{QueryError, arrow_message};
@@ -23,6 +26,7 @@ use crate::layout::{RowGroup, canonical_schema};
 use crate::prune::{Known, KnownStatistics};
 use crate::statement;
 use crate::table::{Table, Types, sql_schema};
+use crate::write::Predicate;
 
 /// A condition over the rows of one table.
 #[derive(Clone, Debug)]
@@ -75,28 +79,36 @@ impl Engine {
         let named = DFSchema::try_from(Arc::clone(&schema))?;
         let session = self.session();
         let expr = session.create_logical_expr(text, &named)?;
-        check_condition(&expr)?;
-        let context = SimplifyContext::builder()
-            .with_schema(Arc::new(named.clone()))
-            .with_config_options(Arc::clone(session.config_options()))
-            .with_query_execution_start_time(session.execution_props().query_execution_start_time)
-            .build();
-        let simplifier = ExprSimplifier::new(context);
-        let expr = simplifier.coerce(expr.unalias_nested().data, &named)?;
-        check_type(&expr, &named)?;
-        let expr = simplifier.simplify(expr)?;
-        let columns = columns_of(&expr, &schema);
-        let read = schema.project(&columns).map_err(QueryError::internal)?;
-        let read = DFSchema::try_from(Arc::new(read))?;
-        let whole = session.create_physical_expr(expr.clone(), &named)?;
-        Ok(Condition {
-            expr: session.create_physical_expr(expr, &read)?,
-            columns,
-            pruning: PruningPredicateBuilder::new()
-                .with_file_schema(Arc::clone(&schema))
-                .build(whole),
-            schema,
-        })
+        compiled(&session, schema, &named, expr)
+    }
+
+    /// Reads a condition that was parsed out of a statement as [`Self::condition`] does.
+    ///
+    /// # Errors
+    /// As [`Self::condition`], and [`QueryError::Param`] for a value of another type than its place
+    /// needs.
+    pub fn condition_of(
+        &self,
+        table: &Table,
+        predicate: &Predicate,
+    ) -> Result<Condition, QueryError> {
+        let schema = sql_schema(&table.schema, &canonical_schema(&table.schema)?);
+        let session = self.session();
+        // Its columns may be written with the name of the table before them.
+        let qualified = DFSchema::try_from_qualified_schema(predicate.qualifier(), &schema)?;
+        let expr = ExprWithAlias { expr: predicate.expr(), alias: None };
+        let expr = session.create_logical_expr_from_sql_expr(expr, &qualified)?;
+        let expr = predicate.bind(expr, &qualified)?;
+        let bare = expr.transform_up(|expr| {
+            Ok(match expr {
+                Expr::Column(column) => {
+                    Transformed::yes(Expr::Column(Column::new_unqualified(column.name)))
+                }
+                other => Transformed::no(other),
+            })
+        })?;
+        let named = DFSchema::try_from(Arc::clone(&schema))?;
+        compiled(&session, schema, &named, bare.data)
     }
 
     /// Says of each row of a part whether the condition is true; reads the columns that it names
@@ -123,6 +135,35 @@ impl Engine {
         );
         condition.of(&none.map_err(failed)?)
     }
+}
+
+/// Compiles a condition over the columns of `schema`, which `named` names.
+fn compiled(
+    session: &SessionState,
+    schema: SchemaRef,
+    named: &DFSchema,
+    expr: Expr,
+) -> Result<Condition, QueryError> {
+    check_condition(&expr)?;
+    let context = SimplifyContext::builder()
+        .with_schema(Arc::new(named.clone()))
+        .with_config_options(Arc::clone(session.config_options()))
+        .with_query_execution_start_time(session.execution_props().query_execution_start_time)
+        .build();
+    let simplifier = ExprSimplifier::new(context);
+    let expr = simplifier.coerce(expr.unalias_nested().data, named)?;
+    check_type(&expr, named)?;
+    let expr = simplifier.simplify(expr)?;
+    let columns = columns_of(&expr, &schema);
+    let read = schema.project(&columns).map_err(QueryError::internal)?;
+    let read = DFSchema::try_from(Arc::new(read))?;
+    let whole = session.create_physical_expr(expr.clone(), named)?;
+    Ok(Condition {
+        expr: session.create_physical_expr(expr, &read)?,
+        columns,
+        pruning: PruningPredicateBuilder::new().with_file_schema(Arc::clone(&schema)).build(whole),
+        schema,
+    })
 }
 
 /// Returns the rows of a part that stay where those that match go, as one row group.

@@ -21,6 +21,9 @@ use crate::layout::{
     CutRule, PROFILE, Partitioning, RowGroups, encode_partitioned, in_partition_order,
     partitioned_root, schema_to_bytes,
 };
+use crate::params::Params;
+use crate::resolve::{Resolve, Resolved};
+use crate::watch::GoOn;
 
 /// Runs what waits for nobody: blocks in memory and one partition.
 pub(crate) fn now<T>(future: impl Future<Output = T>) -> T {
@@ -100,7 +103,7 @@ pub(crate) fn batch_of(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
     RecordBatch::try_from_iter_with_nullable(columns).unwrap()
 }
 
-fn collect(mut rows: Rows) -> RecordBatch {
+pub(crate) fn collect(mut rows: Rows) -> RecordBatch {
     let mut batches = Vec::new();
     while let Some(batch) = now(rows.stream.next()) {
         batches.push(batch.unwrap());
@@ -123,7 +126,8 @@ impl Resolve for Only {
 
 fn sql(engine: &Engine, table: &Arc<Table>, statement: &str) -> RecordBatch {
     let go_on: GoOn = Arc::new(|| Ok(()));
-    collect(now(engine.sql(statement, &Only(Arc::clone(table)), &go_on)).unwrap())
+    let resolver = Only(Arc::clone(table));
+    collect(now(engine.sql(statement, &Params::default(), &resolver, &go_on)).unwrap())
 }
 
 mod partitioned;

@@ -113,14 +113,20 @@ impl Tool {
         }
     }
 
-    fn describe(self) -> model::Tool {
+    /// Says whether a call may write where the server may.
+    fn may_write(self) -> bool {
+        self.writes() || self == Self::ParquetQueryDatasets
+    }
+
+    fn describe(self, allow_write: bool) -> model::Tool {
         let Spec { title, description, input, output } = self.spec();
+        let asks = self == Self::ParquetQueryDatasets;
         // Writing adds and never destroys; writing the same again changes nothing, except that
-        // an append appends. Nothing here reaches beyond this machine.
+        // an append appends, and a statement may. Nothing here reaches beyond this machine.
         let annotations = ToolAnnotations::with_title(title)
-            .read_only(!self.writes())
+            .read_only(!(allow_write && self.may_write()))
             .destructive(false)
-            .idempotent(self != Self::ParquetStoreDataframe)
+            .idempotent(self != Self::ParquetStoreDataframe && !(allow_write && asks))
             .open_world(false);
         model::Tool::new(self.name(), description, Arc::new(input))
             .with_title(title)
@@ -132,7 +138,7 @@ impl Tool {
 /// Returns the tools that a client may call.
 pub(super) fn offered(allow_write: bool) -> Vec<model::Tool> {
     let tools = Tool::ALL.into_iter().filter(|tool| allow_write || !tool.writes());
-    tools.map(Tool::describe).collect()
+    tools.map(|tool| tool.describe(allow_write)).collect()
 }
 
 /// Runs a tool.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use cidlake::{
-    Error, ErrorKind, Format, GetOptions, Source, SqlOptions, StoreMode, StoreRequest,
+    Error, ErrorKind, Format, GetOptions, Params, Source, SqlOptions, StoreMode, StoreRequest,
     filter_expression, no_progress,
 };
 use serde_json::{Map, Value, json};
@@ -233,10 +233,14 @@ pub(super) fn query_spec() -> Spec {
         description: "Run one SQL query (SELECT, EXPLAIN, SHOW or DESCRIBE) over the datasets: \
                       each is a table under its name, the table datasets lists them (name, cid, \
                       rows, bytes, columns, updated, …), versions and CIDs go in double quotes. \
-                      For more rows than fit use LIMIT and OFFSET.",
+                      Table functions: at('t', '~1') is a version, history('t') the versions, \
+                      parts('t') the parts, diff('t', '~1', '~0') the rows that differ. For more \
+                      rows than fit use LIMIT and OFFSET. Where this server may write, CREATE TABLE \
+                      … AS, INSERT and DELETE … WHERE each make one commit and return one row.",
         input: input(
             vec![
-                ("sql", text("One statement that reads")),
+                ("sql", text("One statement")),
+                ("params", schema::params()),
                 ("format", schema::choice_or("The format of data", &["json", "csv"], "json")),
                 ("limit", schema::limit_rows()),
                 ("timeout_ms", schema::timeout()),
@@ -252,7 +256,12 @@ pub(super) async fn query(context: &Context, mut arguments: Arguments) -> Result
     let format = format_out(&mut arguments, &["json", "csv"])?;
     let caps = Caps::new(arguments.number("limit", 1..=ROWS_MAX)?, format);
     let timeout_ms = arguments.number("timeout_ms", 1..=TIMEOUT_MS_MAX)?;
-    let rows = context.lake.sql(&sql, SqlOptions { timeout_ms }).await?;
+    let params = match arguments.value("params") {
+        Some(values) => Params::from_json(&values)?,
+        None => Params::default(),
+    };
+    let options = SqlOptions { timeout_ms, params, write: context.allow_write };
+    let rows = context.lake.sql(&sql, options).await?;
     let page = Page::take(rows, 0, caps, format).await?;
     let mut answer = rows_answer(page, format)?;
     answer["query"] = sql.into();

@@ -89,6 +89,24 @@ pub(super) fn texts(description: &str) -> Value {
     json!({"type": "array", "items": {"type": "string"}, "description": description})
 }
 
+/// The values of a statement's parameters.
+pub(super) fn params() -> Value {
+    let value = json!({"anyOf": [
+        {"type": "string"},
+        {"type": "number"},
+        {"type": "boolean"},
+        {"type": "null"},
+        {"type": "object"},
+    ]});
+    json!({
+        "description": "What the statement's parameters mean, instead of values pasted into its \
+                        text: a list for $1, $2 … or each ?, an object for $name. Texts also \
+                        stand for dates and decimals; {\"date\": …}, {\"decimal\": …} and \
+                        {\"timestamp\": …} say so",
+        "anyOf": [{"type": "array", "items": value}, {"type": "object"}],
+    })
+}
+
 /// How many rows are wanted.
 pub(super) fn limit_rows() -> Value {
     let description = format!(

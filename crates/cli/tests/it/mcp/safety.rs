@@ -7,7 +7,7 @@ use super::client::{Place, text};
 #[test]
 fn sql_reads_the_lake_and_does_nothing_else() {
     let place = Place::new();
-    let mut client = place.serve(&["--allow-write"]);
+    let mut client = place.serve(&[]);
     let secret = place.at("secret.csv");
     std::fs::write(&secret, "word\nhidden\n").unwrap();
     let secret = text(&secret);
@@ -42,6 +42,36 @@ fn sql_reads_the_lake_and_does_nothing_else() {
     assert!(!out.exists());
     let count = client.good("parquet_query_datasets", json!({"sql": "SELECT id FROM seed"}));
     assert_eq!(count["num_rows"], 3);
+    client.close();
+}
+
+#[test]
+fn sql_writes_commits_where_the_server_may_and_nothing_else() {
+    let place = Place::new();
+    let mut client = place.serve(&["--allow-write"]);
+    let query = |sql: &str| json!({"sql": sql});
+    let arguments = json!({
+        "sql": "CREATE TABLE made AS SELECT id FROM seed WHERE id > $1",
+        "params": [1],
+    });
+    let made = client.good("parquet_query_datasets", arguments);
+    assert_eq!(made["data"][0]["rows_affected"], 2);
+    let named = json!({"sql": "DELETE FROM made WHERE id = $id", "params": {"id": 2}});
+    let gone = client.good("parquet_query_datasets", named);
+    assert_eq!(gone["data"][0]["operation"], "delete");
+    let out = place.at("out.csv");
+    for sql in [
+        format!("COPY (SELECT 1) TO '{}'", text(&out)),
+        "DROP TABLE made".to_owned(),
+        "UPDATE made SET id = 1".to_owned(),
+        "DELETE FROM made".to_owned(),
+        "INSERT INTO made VALUES (9); SELECT 1".to_owned(),
+    ] {
+        assert_eq!(client.bad("parquet_query_datasets", query(&sql)), "invalid", "{sql}");
+    }
+    assert!(!out.exists());
+    let left = client.good("parquet_query_datasets", query("SELECT id FROM made"));
+    assert_eq!(left["num_rows"], 1);
     client.close();
 }
 

@@ -1,0 +1,143 @@
+//! SQL over the lake: one statement a call, with what its names, table functions and parameters mean.
+//!
+//! Names are resolved to commits once per statement, so that a query sees one state of the lake.
+//! What a statement writes is written in `write.rs`.
+
+mod functions;
+mod write;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use cidlake_block::Cid;
+use cidlake_query::{Answer, Params, QueryError, Resolve, Resolved, RunOptions, Table};
+
+use crate::datasets;
+use crate::error::{Error, ErrorKind};
+use crate::history::{Target, parse_name};
+use crate::lake::Lake;
+use crate::rows::{Deadline, Rows};
+
+/// How a statement runs.
+#[derive(Clone, Debug, Default)]
+pub struct SqlOptions {
+    /// Longest run in milliseconds; never more than the settings allow.
+    pub timeout_ms: Option<u64>,
+    /// What the parameters of the statement mean: `$1`, `$name` and `?`.
+    pub params: Params,
+    /// Whether it may write: CREATE TABLE … AS, INSERT and DELETE, each as one commit.
+    pub write: bool,
+}
+
+impl Lake {
+    /// Runs one SQL statement over the lake: datasets by name, versions and CIDs in double quotes,
+    /// the table `datasets` that lists them, and the table functions `at`, `history`, `parts` and
+    /// `diff`. One that writes returns one row: name, operation, commit, cid, rows, rows affected.
+    ///
+    /// # Errors
+    /// `Invalid` for anything that is not one valid statement or writes where that is not allowed,
+    /// `NotFound` for an unknown table, `Conflict` where a dataset that is written was changed since
+    /// it was read, `Unavailable` when time or memory is over.
+    pub async fn sql(&self, sql: &str, options: SqlOptions) -> Result<Rows, Error> {
+        let SqlOptions { timeout_ms, params, write } = options;
+        let allowed = self.inner.settings.query_timeout_ms;
+        let limit = timeout_ms.map_or(allowed, |asked| asked.min(allowed));
+        let deadline = Deadline::after(limit);
+        let hold = self.hold().await?;
+        let resolver = Resolver { lake: self.clone(), write, heads: Mutex::default() };
+        let (go_on, run) = (deadline.go_on(), RunOptions { params, write });
+        let planned = async { Ok(self.inner.engine.run(sql, &run, &resolver, &go_on).await?) };
+        match deadline.limit(planned).await? {
+            Answer::Rows(rows) => Ok(Rows::new(rows, Some(deadline), hold)),
+            Answer::Write(write) => {
+                let read = resolver.head(&write.name);
+                self.written(write, read, deadline, hold).await
+            }
+        }
+    }
+}
+
+/// The lake's names as the query engine asks for them.
+struct Resolver {
+    lake: Lake,
+    write: bool,
+    /// Of a statement that may write, the newest versions of datasets as it begins to read them.
+    heads: Mutex<BTreeMap<String, Cid>>,
+}
+
+impl Resolver {
+    /// Notes which version of what is named is the newest.
+    async fn note(&self, reference: &str) -> Result<(), QueryError> {
+        let name = reference.split(['~', '@']).next().unwrap_or_default();
+        let Ok(name) = parse_name(name) else { return Ok(()) };
+        if !self.write {
+            return Ok(());
+        }
+        let key = name.to_string();
+        let head = self.lake.blocking(move |inner| inner.newest_if_any(&name)).await;
+        if let Some(head) = head.map_err(query_error)? {
+            let mut heads = self.heads.lock().unwrap_or_else(PoisonError::into_inner);
+            // What was noted first is no newer than what is read.
+            heads.entry(key).or_insert(head.cid);
+        }
+        Ok(())
+    }
+
+    fn head(&self, name: &str) -> Option<Cid> {
+        let key = parse_name(name).ok()?.to_string();
+        self.heads.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied()
+    }
+}
+
+#[async_trait]
+impl Resolve for Resolver {
+    async fn resolve(&self, reference: &str) -> Result<Option<Resolved>, QueryError> {
+        if reference == "datasets" || reference == "main.datasets" {
+            let infos = self.lake.datasets().await.map_err(query_error)?;
+            return Ok(Some(Resolved::Rows(datasets::as_batch(&infos)?)));
+        }
+        self.note(reference).await?;
+        let target = match self.lake.target(reference).await {
+            Ok(target) => target,
+            Err(error) => {
+                return match error.kind() {
+                    ErrorKind::NotFound | ErrorKind::Usage => Ok(None),
+                    _ => Err(query_error(error)),
+                };
+            }
+        };
+        Ok(Some(meant(target)?))
+    }
+
+    fn functions(&self) -> &[&'static str] {
+        &functions::NAMES
+    }
+
+    async fn call(&self, name: &str, args: &[String]) -> Result<Option<Resolved>, QueryError> {
+        if let Some(first) = args.first() {
+            self.note(first).await?;
+        }
+        functions::call(&self.lake, name, args).await.map_err(query_error)
+    }
+
+    async fn names(&self) -> Vec<String> {
+        let names = self.lake.blocking(|inner| Ok(inner.refresh()?.names())).await;
+        let mut names = names.unwrap_or_default();
+        names.push("datasets".to_owned());
+        names
+    }
+}
+
+/// Returns what a reference means to the query engine.
+fn meant(target: Target) -> Result<Resolved, QueryError> {
+    Ok(match target {
+        Target::Content(root) => Resolved::File { root },
+        Target::Commit(found) => Resolved::Table(Arc::new(Table::new(found.commit)?)),
+    })
+}
+
+/// Carries an error of the facade through the engine, which hands it back unchanged.
+fn query_error(error: Error) -> QueryError {
+    QueryError::external(error)
+}
