@@ -63,6 +63,10 @@ impl Blocks for LakeBlocks {
             .collect()
     }
 
+    fn cached(&self, cid: &Cid) -> Option<Block> {
+        self.store.cached(cid)
+    }
+
     async fn has(&self, cid: &Cid) -> Result<bool, BlocksError> {
         let wanted = *cid;
         self.run(move |store| store.has(&wanted)).await

@@ -22,6 +22,7 @@ mod rows;
 mod run;
 mod statement;
 mod table;
+mod tally;
 mod watch;
 mod write;
 

@@ -25,6 +25,7 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use crate::error::QueryError;
+use crate::tally::{Tallied, Tally};
 
 /// How much of a file's end is asked for at once to find its footer.
 const FOOTER_GUESS_BYTES: usize = 64 << 10;
@@ -72,11 +73,16 @@ impl PartFiles {
 
     /// Opens the file at `root` and parses its footer with the page index, unless it is known.
     pub(crate) async fn open(&self, root: &Cid) -> Result<OpenFile, ParquetError> {
+        self.open_from(self.blocks.as_ref(), root).await
+    }
+
+    /// Opens the file at `root` as [`Self::open`] does; what has to be read is read from `blocks`.
+    async fn open_from(&self, blocks: &dyn Blocks, root: &Cid) -> Result<OpenFile, ParquetError> {
         if let Some(open) = self.footers.get(root) {
             return Ok(open);
         }
         // Footers are foreign bytes, and their parser is not ours.
-        let parsed = AssertUnwindSafe(self.parse(root)).catch_unwind().await;
+        let parsed = AssertUnwindSafe(parse(blocks, root)).catch_unwind().await;
         let open = parsed
             .unwrap_or_else(|_| Err(ParquetError::General("the footer is damaged".to_owned())))?;
         self.footers.insert(*root, open.clone());
@@ -91,21 +97,23 @@ impl PartFiles {
             files: Arc::clone(self),
             failure,
             metrics: ParquetFileMetrics::new(0, &root.to_string(), &metrics),
+            tally: Tally::new(&metrics, 0),
             root,
             open: None,
+            is_begun: false,
         }
     }
+}
 
-    async fn parse(&self, root: &Cid) -> Result<OpenFile, ParquetError> {
-        let file = open_file(self.blocks.as_ref(), root).await.map_err(external)?;
-        let fetch = Fetch { blocks: self.blocks.as_ref(), file: &file };
-        let metadata = ParquetMetaDataReader::new()
-            .with_page_index_policy(PageIndexPolicy::Optional)
-            .with_prefetch_hint(Some(FOOTER_GUESS_BYTES))
-            .load_and_finish(fetch, file.len())
-            .await?;
-        Ok(OpenFile { file, metadata: Arc::new(metadata) })
-    }
+async fn parse(blocks: &dyn Blocks, root: &Cid) -> Result<OpenFile, ParquetError> {
+    let file = open_file(blocks, root).await.map_err(external)?;
+    let fetch = Fetch { blocks, file: &file };
+    let metadata = ParquetMetaDataReader::new()
+        .with_page_index_policy(PageIndexPolicy::Optional)
+        .with_prefetch_hint(Some(FOOTER_GUESS_BYTES))
+        .load_and_finish(fetch, file.len())
+        .await?;
+    Ok(OpenFile { file, metadata: Arc::new(metadata) })
 }
 
 /// Keeps an error of blocks whole while it passes through the Parquet reader.
@@ -157,8 +165,10 @@ impl ParquetFileReaderFactory for Readers {
             files: Arc::clone(&self.files),
             failure: Arc::clone(&self.failure),
             metrics: ParquetFileMetrics::new(partition_index, location, metrics),
+            tally: Tally::new(metrics, partition_index),
             root,
             open: None,
+            is_begun: false,
         }))
     }
 }
@@ -168,9 +178,12 @@ pub(crate) struct PartReader {
     files: Arc<PartFiles>,
     failure: FirstFailure,
     metrics: ParquetFileMetrics,
+    tally: Tally,
     root: Cid,
     /// Held while the part is read, since the cache may be too small for it.
     open: Option<OpenFile>,
+    /// Whether any of its values were asked for.
+    is_begun: bool,
 }
 
 impl PartReader {
@@ -178,14 +191,18 @@ impl PartReader {
         if let Some(open) = &self.open {
             return Ok(open.clone());
         }
-        let open = self.files.open(&self.root).await?;
+        let blocks = Tallied { blocks: self.files.blocks().as_ref(), tally: &self.tally };
+        let open = self.files.open_from(&blocks, &self.root).await?;
         Ok(self.open.insert(open).clone())
     }
 
     /// Reads ranges: the leaves of all of them are asked for in one go.
     async fn read(&mut self, ranges: &[Range<u64>]) -> Result<Vec<Bytes>, ParquetError> {
         let file = self.open().await?.file;
-        let blocks = self.files.blocks().as_ref();
+        if !std::mem::replace(&mut self.is_begun, true) {
+            self.tally.part();
+        }
+        let blocks = &Tallied { blocks: self.files.blocks().as_ref(), tally: &self.tally };
         let mut wanted: Vec<Cid> =
             ranges.iter().flat_map(|range| file.leaves_in(range)).map(|leaf| leaf.cid).collect();
         wanted.dedup();

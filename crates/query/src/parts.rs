@@ -30,6 +30,14 @@ pub(crate) struct Wanted<'a> {
 }
 
 impl Parts {
+    /// Returns how many there are.
+    pub(crate) fn count(&self) -> u64 {
+        match self {
+            Self::Listed(links) => links.iter().map(|link| link.parts).sum(),
+            Self::Given(parts) => parts.len() as u64,
+        }
+    }
+
     /// Returns all parts, in row order.
     ///
     /// # Errors

@@ -12,7 +12,9 @@ use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{DFSchema, DataFusionError, ScalarValue, Statistics};
 use datafusion::datasource::TableType;
 use datafusion::datasource::listing::PartitionedFile;
-use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
+use datafusion::datasource::physical_plan::{
+    FileGroup, FileScanConfigBuilder, FileSource as _, ParquetSource,
+};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::logical_expr::utils::conjunction;
@@ -27,6 +29,7 @@ use crate::object_store::{lake_url, object_meta};
 use crate::part_files::{FirstFailure, OpenFile, PartFiles, Readers};
 use crate::parts::{Parts, Wanted};
 use crate::prune::part_statistics;
+use crate::tally::note_parts;
 
 /// One version of a table, ready to be read.
 #[derive(Clone, Debug)]
@@ -279,6 +282,7 @@ impl TableProvider for PartsProvider {
         let source = ParquetSource::new(columns)
             .with_table_parquet_options(options)
             .with_parquet_file_reader_factory(Arc::new(readers));
+        note_parts(source.metrics(), self.parts.count(), kept.len());
         // A scan that may stop early reads part after part, so that it stops at the same rows
         // each time.
         let partitions = match limit {
