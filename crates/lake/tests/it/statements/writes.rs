@@ -1,6 +1,8 @@
 //! CREATE TABLE AS, INSERT and DELETE: each one commit, and only where writing is allowed.
 
-use cidlake::{Error, ErrorKind, Lake, Params, SqlOptions, StoreRequest, no_progress};
+use cidlake::{
+    Error, ErrorKind, ExpectedHead, Lake, Params, SqlOptions, StoreRequest, no_progress,
+};
 
 use crate::{Place, get, named, run, sql, store, text};
 
@@ -185,5 +187,23 @@ fn writing_opens_nothing_else() {
         }
         assert_eq!(get(&lake, "t").await.unwrap(), "1");
         assert_eq!(lake.datasets().await.unwrap().len(), 1);
+    });
+}
+
+#[test]
+fn what_is_made_of_a_version_takes_the_place_of_no_other() {
+    run(async {
+        let place = Place::new();
+        let lake = place.open().await;
+        let first = store(&lake, "t", "n\n1\n").await.commit;
+        let second = store(&lake, "t", "n\n2\n").await.commit;
+        let put = |expected| StoreRequest { expected: Some(expected), ..named("t", "n\n3\n") };
+        for expected in [ExpectedHead::None, ExpectedHead::Version(first)] {
+            let error = lake.store(put(expected), no_progress()).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Conflict, "{expected:?}: {error}");
+        }
+        assert_eq!(get(&lake, "t").await.unwrap(), "2");
+        lake.store(put(ExpectedHead::Version(second)), no_progress()).await.unwrap();
+        assert_eq!(get(&lake, "t").await.unwrap(), "3");
     });
 }
