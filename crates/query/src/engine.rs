@@ -250,7 +250,7 @@ impl Engine {
     }
 }
 
-fn config(partitions: usize) -> SessionConfig {
+pub(crate) fn config(partitions: usize) -> SessionConfig {
     let mut config = SessionConfig::new()
         .with_default_catalog_and_schema(CATALOG, SCHEMA)
         .with_create_default_catalog_and_schema(false)

@@ -21,7 +21,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{SendableRecordBatchStream, execute_stream};
 use datafusion::sql::parser::Statement;
 
-use crate::engine::{CATALOG, Engine, Rows, SCHEMA, check};
+use crate::engine::{CATALOG, Engine, Rows, SCHEMA, check, config};
 use crate::error::QueryError;
 use crate::functions::{self, Call};
 use crate::params::{self, Bound, Params};
@@ -58,8 +58,10 @@ pub enum Answer {
 /// What is planned of a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Planned {
-    /// All of it.
+    /// All of it, to be read.
     Read,
+    /// All of it, to be kept.
+    Create,
     /// The rows that it inserts.
     Insert,
 }
@@ -94,7 +96,7 @@ impl Engine {
         let AskedWrite { name, reads_target, change } = asked;
         let change = match change {
             AskedChange::Create { or_replace, if_not_exists, query } => {
-                let rows = self.rows((query, Planned::Read), &bound, resolver, go_on);
+                let rows = self.rows((query, Planned::Create), &bound, resolver, go_on);
                 Change::Create { or_replace, if_not_exists, rows: rows.await? }
             }
             AskedChange::Insert { statement } => {
@@ -139,6 +141,7 @@ impl Engine {
         let mut tables = self.called(&calls, resolver, &failure).await?;
         tables.extend(self.resolved(&statement, &calls, resolver, &failure).await?);
         let state = with_tables(self.state(), tables)?;
+        let state = if planned == Planned::Read { state } else { in_order(state) };
         let plan = match (state.statement_to_plan(statement).await?, planned) {
             (LogicalPlan::Dml(insert), Planned::Insert) => Arc::unwrap_or_clone(insert.input),
             (plan, _) => plan,
@@ -238,6 +241,12 @@ fn with_tables(state: &SessionState, tables: Vec<Named>) -> Result<SessionState,
     Ok(SessionStateBuilder::new_from_existing(state.clone())
         .with_catalog_list(Arc::new(catalogs))
         .build())
+}
+
+/// Returns a session in which one thread makes the rows: in the order in which they are stored, where
+/// a statement says nothing of order, so that what is kept of the same rows has the same CID.
+fn in_order(state: SessionState) -> SessionState {
+    SessionStateBuilder::new_from_existing(state).with_config(config(1)).build()
 }
 
 async fn execute(

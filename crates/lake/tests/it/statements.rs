@@ -25,7 +25,8 @@ fn a_plan_says_what_its_scans_read() {
         let place = Place::new();
         let lake = place.open().await;
         let by = Some(vec!["city".to_owned()]);
-        let rows = "n,city\n1,rome\n2,bonn\n3,oslo\n";
+        // One value alone would be known without reading.
+        let rows = "n,city\n1,rome\n2,bonn\n3,oslo\n4,bonn\n";
         let request = StoreRequest { partition_by: by, ..named("t", rows) };
         lake.store(request, no_progress()).await.unwrap();
         let query = "EXPLAIN ANALYZE SELECT sum(n) FROM t WHERE city = 'bonn'";

@@ -80,6 +80,10 @@ fn rows_are_inserted_by_the_names_of_columns() {
         let place = Place::new();
         let lake = place.open().await;
         store(&lake, "t", "id,name,x\n1,a,0.5\n").await;
+        let copy = write(&lake, "CREATE TABLE same AS SELECT * FROM t").await.unwrap();
+        assert_eq!(copy, "same,create,1,1");
+        let cids = "SELECT count(DISTINCT cid) FROM datasets";
+        assert_eq!(sql(&lake, cids).await.unwrap(), "1", "the same rows have the same CID");
         let some = "INSERT INTO t (x, id) VALUES (1.5, 2)";
         assert_eq!(write(&lake, some).await.unwrap(), "t,append,2,1");
         let own = "INSERT INTO t SELECT id + 10, name, x FROM t";
