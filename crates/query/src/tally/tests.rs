@@ -3,17 +3,18 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use arrow::array::{AsArray as _, Int64Array, RecordBatch};
+use arrow::array::{Int64Array, RecordBatch};
 use cidlake_block::MemBlocks;
+use datafusion::physical_plan::display::DisplayableExecutionPlan;
+use datafusion::physical_plan::execute_stream;
+use datafusion::prelude::{SessionContext, col, lit};
+use futures::StreamExt as _;
 
 use super::*;
-use crate::engine::tests::{batch_of, collect, now, table_of};
+use crate::engine::tests::{batch_of, now, table_of};
 use crate::engine::{Engine, EngineOptions};
-use crate::error::QueryError;
-use crate::params::Params;
-use crate::resolve::{Resolve, Resolved};
-use crate::table::Table;
-use crate::watch::GoOn;
+use crate::part_files::FirstFailure;
+use crate::table::{PartsProvider, Table, Types};
 
 /// Blocks that are far away until they are said to be near, and are counted as they go out.
 #[derive(Debug, Default)]
@@ -46,28 +47,28 @@ impl Blocks for Far {
     }
 }
 
-struct Only(Arc<Table>);
-
-#[async_trait]
-impl Resolve for Only {
-    async fn resolve(&self, _: &str) -> Result<Option<Resolved>, QueryError> {
-        Ok(Some(Resolved::Table(Arc::clone(&self.0))))
-    }
-}
-
 fn engine_over(blocks: &Arc<Far>) -> Engine {
     let options =
         EngineOptions { memory_bytes_max: 64 << 20, threads: 1, footer_cache_bytes: 1 << 20 };
     Engine::new(Arc::clone(blocks) as Arc<dyn Blocks>, options).unwrap()
 }
 
-fn explained(engine: &Engine, table: &Arc<Table>, sql: &str) -> String {
-    let go_on: GoOn = Arc::new(|| Ok(()));
-    let sql = format!("EXPLAIN ANALYZE {sql}");
-    let (params, resolver) = (Params::default(), Only(Arc::clone(table)));
-    let answer = engine.sql(&sql, &params, &resolver, &go_on);
-    let rows = collect(now(answer).unwrap());
-    rows.column(1).as_string::<i32>().iter().flatten().collect()
+/// Runs `SELECT * FROM table WHERE n >= 100 AND n < 105` and prints the plan as EXPLAIN ANALYZE does.
+fn explained(engine: &Engine, table: &Arc<Table>) -> String {
+    let (files, failure) = (Arc::clone(engine.files()), FirstFailure::default());
+    let provider = PartsProvider::of_table(table, Types::Sql, files, failure).unwrap();
+    let context = SessionContext::new_with_state(engine.state().clone());
+    let condition = col("n").gt_eq(lit(100_i64)).and(col("n").lt(lit(105_i64)));
+    let frame = context.read_table(Arc::new(provider)).unwrap().filter(condition).unwrap();
+    let task = Arc::new(frame.task_ctx());
+    let plan = now(frame.create_physical_plan()).unwrap();
+    let mut stream = execute_stream(Arc::clone(&plan), task).unwrap();
+    let mut rows = 0;
+    while let Some(batch) = now(stream.next()) {
+        rows += batch.unwrap().num_rows();
+    }
+    assert_eq!(rows, 5);
+    DisplayableExecutionPlan::with_metrics(plan.as_ref()).indent(false).to_string()
 }
 
 fn numbers(from: i64) -> RecordBatch {
@@ -79,7 +80,7 @@ fn what_is_printed_is_what_was_read() {
     let blocks = Arc::new(Far::default());
     let table = table_of(&blocks.blocks, &[numbers(0), numbers(100), numbers(200)]);
     let engine = engine_over(&blocks);
-    let text = explained(&engine, &table, "SELECT n FROM t WHERE n >= 100 AND n < 105");
+    let text = explained(&engine, &table);
     assert!(text.contains("parts_total=3"), "{text}");
     assert!(text.contains("parts_pruned=2"), "{text}");
     assert!(text.contains("parts_read=1"), "{text}");
@@ -93,7 +94,7 @@ fn what_is_printed_is_what_was_read() {
     // The footer is at hand now, and everything else is in memory.
     blocks.is_near.store(true, Ordering::Relaxed);
     let before = blocks.read.lock().unwrap().len();
-    let text = explained(&engine, &table, "SELECT n FROM t WHERE n >= 100 AND n < 105");
+    let text = explained(&engine, &table);
     assert!(text.contains("parts_read=1"), "{text}");
     assert!(text.contains("blocks_from_packs=0"), "{text}");
     assert!(!text.contains("blocks_from_memory=0"), "{text}");
