@@ -65,6 +65,7 @@ pub struct Store {
     holds: Arc<Holds>,
     /// Held while blocks are written, so that two threads never write the same block.
     writer: Mutex<PackWriter>,
+    /// What collections of this process copied, and no commit has announced.
     copied: Unannounced,
     /// Held while the log is read on, which is short unless there is much new in it.
     pub(crate) tail: Mutex<Tail>,

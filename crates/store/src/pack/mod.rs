@@ -3,9 +3,9 @@
 //! `format` is the byte layout, `index` where the blocks of one pack are, `reader` gets them out,
 //! `writer` is the pack that this process appends to, `pending` what it has to sync and announce.
 //! `midx` is the files that index many packs at once, `known` and `cover` how they are used,
-//! `maintain` how they are made. [`PackSet`] is all packs of the folder as this process knows them; it follows what the log
-//! announces and never looks at bytes that no commit has made durable, unless this process wrote
-//! them.
+//! `maintain` how they are made. [`PackSet`] is all packs of the folder as this process knows them;
+//! it follows what the log announces and never looks at bytes that no commit has made durable,
+//! unless this process wrote them.
 
 mod check;
 mod cover;
