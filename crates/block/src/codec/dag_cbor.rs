@@ -33,7 +33,7 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
 }
 
 /// Decodes a value that the caller encodes again and compares with `bytes`: that says as much as
-/// [`decode`] does, and takes a third of the time.
+/// [`decode`] does, which makes a tree of the bytes and encodes that again.
 ///
 /// # Errors
 /// When the bytes are nested too deeply, or are not a `T`.

@@ -72,7 +72,7 @@ struct State {
 }
 
 /// Every delta and its clock, in one byte string: there is one for each change that ever was, and
-/// a list of lists takes thirty times as long to read.
+/// as a list of lists, reading the state took a third of opening a lake of 10,000 changes.
 #[derive(Debug, Default)]
 pub(super) struct Applied(pub(super) Vec<(Cid, Hlc)>);
 
