@@ -66,19 +66,22 @@ def queries():
     return con.execute("SELECT query_nr, query FROM tpch_queries() ORDER BY query_nr").fetchall()
 
 
-def in_duckdb(sources):
+def in_duckdb(sources, memory=None):
     """Returns a function that runs one query by DuckDB over {table: file or folder}."""
-    con = duckdb.connect(config={"threads": THREADS})
+    limit = {"memory_limit": f"{memory >> 20}MiB"} if memory else {}
+    con = duckdb.connect(config={"threads": THREADS, **limit})
     for table, source in sources.items():
         pattern = source / "*.parquet" if source.is_dir() else source
         con.execute(f"CREATE VIEW {table} AS SELECT * FROM read_parquet('{pattern}')")
     return lambda query: con.execute(query).to_arrow_table()
 
 
-def in_datafusion(sources):
+def in_datafusion(sources, memory=None):
     """Returns a function that runs one query by DataFusion over {table: file or folder}."""
     config = datafusion.SessionConfig().with_target_partitions(THREADS)
-    context = datafusion.SessionContext(config)
+    runtime = datafusion.RuntimeEnvBuilder().with_disk_manager_os()
+    context = datafusion.SessionContext(
+        config, runtime.with_fair_spill_pool(memory) if memory else runtime)
     for table, source in sources.items():
         context.register_parquet(table, f"{source}/" if source.is_dir() else str(source))
     return lambda query: context.sql(query).to_arrow_table()
