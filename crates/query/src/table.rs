@@ -26,9 +26,10 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use crate::error::QueryError;
 use crate::layout::{Partitioning, schema_from_bytes};
 use crate::object_store::{lake_url, object_meta};
-use crate::part_files::{FirstFailure, OpenFile, PartFiles, Readers};
+use crate::part_files::{OpenFile, PartFiles, Readers, Reading};
 use crate::parts::{Parts, Wanted};
 use crate::prune::part_statistics;
+use crate::scan::FilteringSource;
 use crate::tally::note_parts;
 
 /// One version of a table, ready to be read.
@@ -85,7 +86,7 @@ pub(crate) struct PartsProvider {
     /// Whether the files were written by others.
     foreign: bool,
     files: Arc<PartFiles>,
-    failure: FirstFailure,
+    reading: Arc<Reading>,
 }
 
 impl PartsProvider {
@@ -94,7 +95,7 @@ impl PartsProvider {
         table: &Table,
         types: Types,
         files: Arc<PartFiles>,
-        failure: FirstFailure,
+        reading: Arc<Reading>,
     ) -> Result<Self, QueryError> {
         let partitioning = &table.partitioning;
         let stored = partitioning.schema();
@@ -109,7 +110,7 @@ impl PartsProvider {
             parts: table.parts.clone(),
             foreign: false,
             files,
-            failure,
+            reading,
         })
     }
 
@@ -117,7 +118,7 @@ impl PartsProvider {
     pub(crate) async fn of_file(
         root: Cid,
         files: Arc<PartFiles>,
-        failure: FirstFailure,
+        reading: Arc<Reading>,
     ) -> Result<Self, QueryError> {
         let open = files.open(&root).await.map_err(|error| not_parquet(&root, error))?;
         let OpenFile { file, metadata } = open;
@@ -136,7 +137,7 @@ impl PartsProvider {
         };
         let (file_schema, parts) = (Arc::clone(&schema), Parts::Given(Arc::new([part])));
         let partitioning = None;
-        Ok(Self { schema, file_schema, partitioning, parts, foreign: true, files, failure })
+        Ok(Self { schema, file_schema, partitioning, parts, foreign: true, files, reading })
     }
 
     /// Returns the parts that `filters` do not rule out; without any, as many as have `limit` rows.
@@ -222,6 +223,10 @@ impl PartsProvider {
         kept: &[Part],
         partitions: usize,
     ) -> datafusion::common::Result<Vec<FileGroup>> {
+        if kept.is_empty() {
+            // Nodes above take it that there is a partition.
+            return Ok(vec![FileGroup::new(Vec::new())]);
+        }
         let size = kept.len().div_ceil(partitions.max(1)).max(1);
         let group = |parts: &[Part]| {
             let files = parts.iter().map(|part| self.file(part));
@@ -271,7 +276,7 @@ impl TableProvider for PartsProvider {
         let statistics: Vec<Statistics> = kept.iter().map(|part| self.statistics(part)).collect();
         let columns = self.table_schema()?;
         let statistics = Statistics::try_merge_iter(&statistics, columns.table_schema())?;
-        let readers = Readers::new(Arc::clone(&self.files), Arc::clone(&self.failure));
+        let readers = Readers::new(Arc::clone(&self.files), Arc::clone(&self.reading));
         let mut options = state.table_options().parquet.clone();
         if self.foreign && self.file_schema.fields().iter().any(|field| may_be_nan(field)) {
             // Other writers leave NaN out of their bounds, and statements sort it above every
@@ -283,6 +288,7 @@ impl TableProvider for PartsProvider {
             .with_table_parquet_options(options)
             .with_parquet_file_reader_factory(Arc::new(readers));
         note_parts(source.metrics(), self.parts.count(), kept.len());
+        let source = FilteringSource::new(source, Arc::new(statistics.clone()));
         // A scan that may stop early reads part after part, so that it stops at the same rows
         // each time.
         let partitions = match limit {
