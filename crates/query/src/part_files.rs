@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -90,12 +91,12 @@ impl PartFiles {
     }
 
     /// Returns a reader of the file at `root` for the Parquet crate, apart from any plan. The first
-    /// error of a block goes to `failure`.
-    pub(crate) fn reader(self: &Arc<Self>, root: Cid, failure: FirstFailure) -> PartReader {
+    /// error of a block goes to `reading`.
+    pub(crate) fn reader(self: &Arc<Self>, root: Cid, reading: Arc<Reading>) -> PartReader {
         let metrics = ExecutionPlanMetricsSet::new();
         PartReader {
             files: Arc::clone(self),
-            failure,
+            reading,
             metrics: ParquetFileMetrics::new(0, &root.to_string(), &metrics),
             tally: Tally::new(&metrics, 0),
             root,
@@ -133,20 +134,52 @@ impl MetadataFetch for Fetch<'_> {
     }
 }
 
-/// Makes readers for one statement. The first error of a block is kept beside, because not every
-/// layer above hands a cause through.
+/// What all readers of one statement share: the first error of a block, because not every layer
+/// above hands a cause through, and how much they have read.
+#[derive(Debug, Default)]
+pub(crate) struct Reading {
+    first_failure: Mutex<Option<QueryError>>,
+    bytes: AtomicU64,
+    bytes_max: Option<u64>,
+}
+
+impl Reading {
+    /// Shares a limit of bytes to read.
+    pub(crate) fn up_to(bytes_max: Option<u64>) -> Self {
+        Self { bytes_max, ..Self::default() }
+    }
+
+    /// Takes the first error out.
+    pub(crate) fn failure(&self) -> Option<QueryError> {
+        self.first_failure.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn note(&self, error: QueryError) {
+        let mut first = self.first_failure.lock().unwrap_or_else(PoisonError::into_inner);
+        first.get_or_insert(error);
+    }
+
+    fn count(&self, bytes: u64) -> Result<(), QueryError> {
+        let read = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        match self.bytes_max {
+            Some(limit) if read > limit => {
+                Err(QueryError::Limit { what: "bytes that it reads", limit })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Makes readers for one statement.
 #[derive(Debug)]
 pub(crate) struct Readers {
     files: Arc<PartFiles>,
-    failure: FirstFailure,
+    reading: Arc<Reading>,
 }
 
-/// Where the first error of a block is kept.
-pub(crate) type FirstFailure = Arc<Mutex<Option<QueryError>>>;
-
 impl Readers {
-    pub(crate) fn new(files: Arc<PartFiles>, failure: FirstFailure) -> Self {
-        Self { files, failure }
+    pub(crate) fn new(files: Arc<PartFiles>, reading: Arc<Reading>) -> Self {
+        Self { files, reading }
     }
 }
 
@@ -163,7 +196,7 @@ impl ParquetFileReaderFactory for Readers {
             .map_err(|error| DataFusionError::Internal(format!("the part's path: {error}")))?;
         Ok(Box::new(PartReader {
             files: Arc::clone(&self.files),
-            failure: Arc::clone(&self.failure),
+            reading: Arc::clone(&self.reading),
             metrics: ParquetFileMetrics::new(partition_index, location, metrics),
             tally: Tally::new(metrics, partition_index),
             root,
@@ -176,7 +209,7 @@ impl ParquetFileReaderFactory for Readers {
 /// Reads one part, for one partition of a plan or by itself.
 pub(crate) struct PartReader {
     files: Arc<PartFiles>,
-    failure: FirstFailure,
+    reading: Arc<Reading>,
     metrics: ParquetFileMetrics,
     tally: Tally,
     root: Cid,
@@ -198,6 +231,8 @@ impl PartReader {
 
     /// Reads ranges: the leaves of all of them are asked for in one go.
     async fn read(&mut self, ranges: &[Range<u64>]) -> Result<Vec<Bytes>, ParquetError> {
+        let bytes = ranges.iter().map(|range| range.end - range.start).sum();
+        self.reading.count(bytes).map_err(|error| ParquetError::External(Box::new(error)))?;
         let file = self.open().await?.file;
         if !std::mem::replace(&mut self.is_begun, true) {
             self.tally.part();
@@ -223,8 +258,7 @@ impl PartReader {
             ParquetError::External(source) => match source.downcast::<QueryError>() {
                 Ok(query) => {
                     let text = query.to_string();
-                    let mut first = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
-                    first.get_or_insert(*query);
+                    self.reading.note(*query);
                     ParquetError::General(text)
                 }
                 Err(source) => ParquetError::External(source),

@@ -124,23 +124,31 @@ impl ExecutionPlan for Watched {
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
         let inner = self.input.execute(partition, context)?;
-        Ok(Box::pin(WatchedStream { inner, go_on: Arc::clone(&self.go_on) }))
+        let go_on = Arc::clone(&self.go_on);
+        Ok(Box::pin(WatchedStream { inner, go_on, is_over: false }))
     }
 }
 
 struct WatchedStream {
     inner: SendableRecordBatchStream,
     go_on: GoOn,
+    /// Whether it ended, or failed: what is asked again after that may panic.
+    is_over: bool,
 }
 
 impl Stream for WatchedStream {
     type Item = Result<RecordBatch>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if let Err(stopped) = ask(&self.go_on) {
-            return Poll::Ready(Some(Err(stopped)));
+        if self.is_over {
+            return Poll::Ready(None);
         }
-        self.inner.as_mut().poll_next(context)
+        let next = match ask(&self.go_on) {
+            Ok(()) => std::task::ready!(self.inner.as_mut().poll_next(context)),
+            Err(stopped) => Some(Err(stopped)),
+        };
+        self.is_over = !matches!(next, Some(Ok(_)));
+        Poll::Ready(next)
     }
 }
 

@@ -2,7 +2,7 @@
 //! decoded. What is compared with what is decided elsewhere.
 
 use std::ops::Range;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use arrow::array::ArrayRef;
 use arrow::compute::{cast_with_options, concat_batches};
@@ -17,7 +17,7 @@ use parquet::errors::ParquetError;
 use super::parts::{Placed, Selected};
 use crate::error::{QueryError, arrow_message};
 use crate::layout::{CHECKED, Partitioning, restore};
-use crate::part_files::{FirstFailure, OpenFile, PartFiles};
+use crate::part_files::{OpenFile, PartFiles, Reading};
 use crate::table::{Table, not_parquet};
 
 /// Rows that are decoded at a time.
@@ -150,8 +150,8 @@ impl<'a> Side<'a> {
         take: &mut Take<'_>,
     ) -> Result<(), QueryError> {
         let cid = placed.part.cid;
-        let failure = FirstFailure::default();
-        let failed = |error| cause(error, &failure, placed);
+        let reading = Arc::new(Reading::default());
+        let failed = |error| cause(error, &reading, placed);
         let in_files: Vec<usize> =
             places.iter().filter_map(|place| self.columns.place_in_files(*place)).collect();
         let schema = self.columns.file_schema().project(&in_files).map(Arc::new);
@@ -160,7 +160,7 @@ impl<'a> Side<'a> {
         let metadata = ArrowReaderMetadata::try_new(open.metadata, ArrowReaderOptions::new());
         let metadata = metadata.map_err(failed)?;
         let columns = ProjectionMask::roots(metadata.parquet_schema(), in_files.iter().copied());
-        let reader = self.files.reader(cid, Arc::clone(&failure));
+        let reader = self.files.reader(cid, Arc::clone(&reading));
         let mut stream = ParquetRecordBatchStreamBuilder::new_with_metadata(reader, metadata)
             .with_projection(columns)
             .with_row_selection(selection(ranges, placed.part.rows)?)
@@ -208,8 +208,8 @@ fn selection(ranges: &[Range<u64>], rows: u64) -> Result<RowSelection, QueryErro
 }
 
 /// Returns what really failed: the error of a block where one was noted.
-fn cause(error: ParquetError, failure: &FirstFailure, placed: &Placed) -> QueryError {
-    let noted = failure.lock().unwrap_or_else(PoisonError::into_inner).take();
+fn cause(error: ParquetError, reading: &Arc<Reading>, placed: &Placed) -> QueryError {
+    let noted = reading.failure();
     noted.unwrap_or_else(|| QueryError::Corrupt {
         cid: placed.part.cid,
         detail: format!("it cannot be read: {error}"),

@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, Schema, SchemaRef};
@@ -21,7 +22,7 @@ use crate::emit::Cells;
 use crate::engine::{Engine, column_indices};
 use crate::error::{QueryError, arrow_message};
 use crate::layout::{canonical_batches, canonical_schema};
-use crate::part_files::FirstFailure;
+use crate::part_files::Reading;
 use crate::table::{PartsProvider, Table, Types};
 
 /// The most keys that are compared at once. Each takes 29 to 58 bytes of memory, and half as much
@@ -356,10 +357,10 @@ impl Engine {
         if keys.rows == 0 {
             return Ok(Vec::new());
         }
-        let files = std::sync::Arc::clone(self.files());
-        let failure = FirstFailure::default();
+        let files = Arc::clone(self.files());
+        let reading = Arc::new(Reading::default());
         // Statistics are kept in canonical types, as keys are.
-        let provider = PartsProvider::of_table(table, Types::Canonical, files, failure)?;
+        let provider = PartsProvider::of_table(table, Types::Canonical, files, reading)?;
         Ok(provider.kept(&self.session(), &keys.filters(), None).await?)
     }
 }

@@ -13,7 +13,7 @@ use futures::StreamExt as _;
 use super::*;
 use crate::engine::tests::{batch_of, now, table_of};
 use crate::engine::{Engine, EngineOptions};
-use crate::part_files::FirstFailure;
+use crate::part_files::Reading;
 use crate::table::{PartsProvider, Table, Types};
 
 /// Blocks that are far away until they are said to be near, and are counted as they go out.
@@ -55,8 +55,8 @@ fn engine_over(blocks: &Arc<Far>) -> Engine {
 
 /// Runs `SELECT * FROM table WHERE n >= 100 AND n < 105` and prints the plan as EXPLAIN ANALYZE does.
 fn explained(engine: &Engine, table: &Arc<Table>) -> String {
-    let (files, failure) = (Arc::clone(engine.files()), FirstFailure::default());
-    let provider = PartsProvider::of_table(table, Types::Sql, files, failure).unwrap();
+    let (files, reading) = (Arc::clone(engine.files()), Arc::new(Reading::default()));
+    let provider = PartsProvider::of_table(table, Types::Sql, files, reading).unwrap();
     let context = SessionContext::new_with_state(engine.state().clone());
     let condition = col("n").gt_eq(lit(100_i64)).and(col("n").lt(lit(105_i64)));
     let frame = context.read_table(Arc::new(provider)).unwrap().filter(condition).unwrap();
