@@ -12,6 +12,8 @@ use crate::table::Table;
 
 /// Names that are offered when one is not found.
 const NEAR_MAX: usize = 3;
+/// A name longer than that looks like none: the time of comparing grows with its length.
+const COMPARED_BYTES_MAX: usize = 256;
 
 /// Turns the names and the calls of table functions of a statement into tables. Asked once for each
 /// name, before planning.
@@ -55,6 +57,9 @@ pub enum Resolved {
 /// Returns those of `names` that differ from `wanted` by little, nearest first.
 #[must_use]
 pub fn near(wanted: &str, names: &[String]) -> Vec<String> {
+    if wanted.len() > COMPARED_BYTES_MAX {
+        return Vec::new();
+    }
     let wanted = wanted.to_lowercase();
     let allowed = wanted.chars().count().div_ceil(3).max(1);
     let mut scored: Vec<(usize, &String)> = names
@@ -110,5 +115,7 @@ mod tests {
         assert_eq!(near("usrs", &names), ["users", "user"]);
         assert_eq!(near("USER", &names), ["user", "users"]);
         assert!(near("nothing", &names).is_empty());
+        let long = ["x".repeat(300)];
+        assert!(near(&long[0], &long).is_empty());
     }
 }

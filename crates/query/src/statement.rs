@@ -1,9 +1,13 @@
 //! The text of a statement, parsed under limits: what is planned cannot nest deeper than the stack
 //! of a thread bears. What a plan may do is checked by the engine, not here.
 //!
-//! The parser limits brackets and subqueries by itself. A chain such as `a + a + …` it reads in a
-//! loop, and out comes a tree as deep as the chain is long, which every later step walks by
-//! recursion: the end of the stack would be the end of the process.
+//! The parser limits expressions in brackets and subqueries by itself; what else nests is counted
+//! in `statement/nesting.rs`. A chain such as `a + a + …` it reads in a loop, and out comes a tree
+//! as deep as the chain is long, which every later step walks by recursion: the end of the stack
+//! would be the end of the process.
+
+mod nesting;
+mod wrong;
 
 use std::ops::ControlFlow;
 
@@ -16,6 +20,12 @@ use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 use crate::error::QueryError;
 use crate::params::{self, Bound, Params};
 
+/// Longest statement: one value of 1 MiB, and what stands around it. Parsing and planning take some
+/// 600 bytes of memory for each token, and a token may be one byte.
+const STATEMENT_BYTES_MAX: usize = (1 << 20) + (1 << 12);
+/// Longest name of a function: of one that there is not, the engine asks how much each that there
+/// is looks like it.
+const FUNCTION_NAME_BYTES_MAX: usize = 256;
 /// Longest chain of operators. A stack of 2 MiB bore more than twice as many.
 const OPERATORS_MAX: usize = 400;
 /// Most queries and joins, and most tables, of one statement. A stack of 2 MiB bore twice as many.
@@ -80,7 +90,10 @@ pub(crate) fn parse(sql: &str, depth_max: usize, params: &Params) -> Result<Pars
         (Some(statement), true) if tables_of(&statement) > QUERIES_MAX => {
             Err(too_large(QUERIES_MAX, "tables"))
         }
-        (Some(statement), true) => Ok(Parsed { statement, bound }),
+        (Some(statement), true) => {
+            wrong::refused(&statement)?;
+            Ok(Parsed { statement, bound })
+        }
         (None, _) => Err(QueryError::Sql { message: "there is no statement".to_owned() }),
         (Some(_), false) => Err(QueryError::Forbidden {
             what: format!("{} statements in one call", statements.len() + 1),
@@ -133,9 +146,23 @@ pub(crate) fn check_text(sql: &str) -> Result<(), QueryError> {
 }
 
 fn checked_tokens(sql: &str) -> Result<Vec<TokenWithSpan>, QueryError> {
+    if sql.len() > STATEMENT_BYTES_MAX {
+        let message = format!(
+            "the statement has {} bytes, and {STATEMENT_BYTES_MAX} are the most; give long values \
+             as parameters, and many rows as a file",
+            sql.len()
+        );
+        return Err(QueryError::Sql { message });
+    }
     let tokens = Tokenizer::new(&GenericDialect {}, sql)
         .tokenize_with_location()
         .map_err(|error| QueryError::Sql { message: error.to_string() })?;
+    let spoken: Vec<&Token> = tokens
+        .iter()
+        .map(|token| &token.token)
+        .filter(|token| !matches!(token, Token::Whitespace(_)))
+        .collect();
+    check_pairs(&spoken)?;
     let begins_query =
         |token: &Token| matches!(token, Token::Word(word) if QUERIES.contains(&word.keyword));
     if tokens.iter().filter(|token| begins_query(&token.token)).count() > QUERIES_MAX {
@@ -144,7 +171,32 @@ fn checked_tokens(sql: &str) -> Result<Vec<TokenWithSpan>, QueryError> {
     if longest_chain(&tokens) > OPERATORS_MAX {
         return Err(too_large(OPERATORS_MAX, "operators in one chain"));
     }
+    nesting::check(&spoken)?;
     Ok(tokens)
+}
+
+/// Refuses what two neighbouring tokens show.
+fn check_pairs(tokens: &[&Token]) -> Result<(), QueryError> {
+    for pair in tokens.windows(2) {
+        let [Token::Word(word), behind] = pair else { continue };
+        let is_set = matches!(word.keyword, Keyword::INTERSECT | Keyword::EXCEPT | Keyword::MINUS);
+        // The engine plans both as joins, which keep every row that has an equal or none: of m and
+        // n rows that are equal, neither the lesser number nor the difference.
+        if is_set && matches!(behind, Token::Word(next) if next.keyword == Keyword::ALL) {
+            let operator = word.value.to_uppercase();
+            let message = format!(
+                "there is no {operator} ALL, which counts rows that are equal; use {operator}, or \
+                 count them on both sides with GROUP BY and compare the counts"
+            );
+            return Err(QueryError::Sql { message });
+        }
+        if **behind == Token::LParen && word.value.len() > FUNCTION_NAME_BYTES_MAX {
+            let bytes = word.value.len();
+            let message = format!("there is no function with a name of {bytes} bytes");
+            return Err(QueryError::Sql { message });
+        }
+    }
+    Ok(())
 }
 
 fn too_large(limit: usize, what: &str) -> QueryError {
@@ -241,58 +293,4 @@ fn tables_of(statement: &Statement) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Parsed, QueryError};
-    use crate::params::Params;
-
-    const DEPTH: usize = 50;
-
-    fn parse(sql: &str, depth_max: usize) -> Result<Parsed, QueryError> {
-        super::parse(sql, depth_max, &Params::default())
-    }
-
-    /// What makes a deep tree: a beginning, what is repeated, an end.
-    const CHAINS: [(&str, &str, &str); 12] = [
-        ("SELECT 1", " + 1", ""),
-        ("SELECT 1 WHERE true", " OR x = 1", ""),
-        ("SELECT 1", "::INT", ""),
-        ("SELECT x", "[1]", ""),
-        ("SELECT (x)", ".a", ""),
-        ("SELECT x", " IS NULL", ""),
-        ("SELECT x", " AT TIME ZONE 'UTC'", ""),
-        ("SELECT 1", " + (1 + 1)", ""),
-        ("SELECT 1", " UNION ALL SELECT 1", ""),
-        ("SELECT 1 FROM t", " CROSS JOIN t", ""),
-        ("SELECT 1 FROM t", ", t", ""),
-        ("", "EXPLAIN ", "SELECT 1"),
-    ];
-
-    #[test]
-    fn chains_that_the_stack_would_not_bear_are_refused() {
-        for (first, more, last) in CHAINS {
-            let long = format!("{first}{}{last}", more.repeat(100_000));
-            let error = parse(&long, DEPTH).unwrap_err();
-            assert!(error.to_string().contains("more than"), "{more}: {error}");
-        }
-    }
-
-    #[test]
-    fn what_people_write_is_parsed() {
-        for (first, more, last) in CHAINS {
-            let short = format!("{first}{}{last}", more.repeat(3));
-            assert!(parse(&short, DEPTH).is_ok(), "{short}");
-        }
-        let many = "-1, a.b + c.d, 'x'::TEXT, ".repeat(5000);
-        assert!(parse(&format!("SELECT 1 FROM a.b WHERE x IN ({many} 0)"), DEPTH).is_ok());
-        let names = "t.a, u.b, ".repeat(500);
-        assert!(parse(&format!("SELECT {names} u.c FROM t"), DEPTH).is_ok());
-    }
-
-    #[test]
-    fn one_statement_a_call() {
-        assert!(parse("SELECT 1;", DEPTH).is_ok());
-        for wrong in ["", "SELECT 1; SELECT 2", "SELEC 1", "SELECT 'a"] {
-            assert!(parse(wrong, DEPTH).is_err(), "{wrong}");
-        }
-    }
-}
+mod tests;
