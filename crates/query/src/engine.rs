@@ -4,7 +4,7 @@
 //! is checked before anything runs: it may read the lake and do nothing else. No task is spawned
 //! here that outlives the stream.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow::compute::concat_batches;
 use arrow::datatypes::SchemaRef;
@@ -12,7 +12,9 @@ use arrow::record_batch::RecordBatch;
 use cidlake_block::{Blocks, Cid};
 use cidlake_catalog::Part;
 use datafusion::catalog::TableProvider;
+use datafusion::common::config::ConfigNonZeroUsize;
 use datafusion::execution::context::{SQLOptions, SessionConfig, SessionState};
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionStateBuilder;
@@ -21,10 +23,13 @@ use datafusion::physical_plan::SendableRecordBatchStream;
 use datafusion::prelude::SessionContext;
 use futures::StreamExt as _;
 
+use crate::bounded;
 use crate::error::{QueryError, arrow_message};
+use crate::guard::{Admit, AdmitAll, Spill};
 use crate::layout::{LaidPart, LeafInfo, SingleFile, column_index, leaf_map, restore, single_file};
 use crate::object_store::{BlockStore, LakeRegistry};
-use crate::part_files::{FirstFailure, OpenFile, PartFiles};
+use crate::part_files::{OpenFile, PartFiles, Reading};
+use crate::pushdown;
 use crate::rows;
 use crate::statement;
 use crate::table::{PartsProvider, Table, Types, not_parquet};
@@ -36,6 +41,15 @@ pub(crate) const SCHEMA: &str = "main";
 const CONSUMERS_SHOWN: std::num::NonZeroUsize = std::num::NonZeroUsize::MIN;
 /// How much of the disk spilling may take, as a multiple of the memory.
 const SPILL_FACTOR: u64 = 32;
+
+/// How deep a statement may nest, as the parser counts.
+const NESTING_MAX: usize = 100;
+/// The time zone of statements.
+const TIME_ZONE: &str = "+00:00";
+/// Runs on disk that are merged at once: each has a batch in memory.
+const RUNS_MERGED_MAX: usize = 16;
+/// So many sorts of a thread get what they set aside for merging.
+const SORTS_AT_ONCE: usize = 16;
 
 /// What an engine may use.
 #[derive(Clone, Copy, Debug)]
@@ -71,6 +85,13 @@ pub struct Scan {
 pub struct Engine {
     state: SessionState,
     files: Arc<PartFiles>,
+    admit: Arc<dyn Admit>,
+    /// Where plans spill; among the temporary files of the machine where nobody says otherwise.
+    spill: Option<Arc<dyn Spill>>,
+    /// What plans that may spill run in, once there was one.
+    spilling: OnceLock<Arc<RuntimeEnv>>,
+    /// How much of the disk they may take.
+    spill_bytes_max: u64,
 }
 
 impl std::fmt::Debug for Engine {
@@ -86,12 +107,54 @@ impl Engine {
     /// When the folder for spilling cannot be prepared.
     pub fn new(blocks: Arc<dyn Blocks>, options: EngineOptions) -> Result<Self, QueryError> {
         let files = Arc::new(PartFiles::new(Arc::clone(&blocks), options.footer_cache_bytes));
-        let state = SessionStateBuilder::new()
-            .with_config(config(options.threads))
+        let mut builder = SessionStateBuilder::new()
+            .with_config(config(options)?)
             .with_runtime_env(runtime(blocks, options.memory_bytes_max)?)
             .with_default_features()
-            .build();
-        Ok(Self { state, files })
+            .with_physical_optimizer_rules(pushdown::rules());
+        bounded::bound(builder.scalar_functions(), options.memory_bytes_max);
+        Ok(Self {
+            state: builder.build(),
+            files,
+            admit: Arc::new(AdmitAll),
+            spill: None,
+            spilling: OnceLock::new(),
+            spill_bytes_max: spill_bytes_max(options.memory_bytes_max),
+        })
+    }
+
+    /// Has every statement wait for its turn.
+    #[must_use]
+    pub fn admitting(self, admit: Arc<dyn Admit>) -> Self {
+        Self { admit, ..self }
+    }
+
+    /// Has plans spill into the folder of `spill`, which is asked for it when one may need it.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn spilling_into(mut self, spill: Arc<dyn Spill>) -> Result<Self, QueryError> {
+        let env = with_disk(self.state.runtime_env(), DiskManagerMode::Disabled, 0)?;
+        self.state =
+            SessionStateBuilder::new_from_existing(self.state).with_runtime_env(env).build();
+        self.spill = Some(spill);
+        Ok(self)
+    }
+
+    /// Returns what a plan that may spill runs in.
+    pub(crate) fn spilling(&self) -> datafusion::common::Result<Arc<RuntimeEnv>> {
+        let env = self.state.runtime_env();
+        let Some(spill) = &self.spill else { return Ok(Arc::clone(env)) };
+        if let Some(made) = self.spilling.get() {
+            return Ok(Arc::clone(made));
+        }
+        let folders = DiskManagerMode::Directories(vec![spill.folder()?]);
+        let made = with_disk(env, folders, self.spill_bytes_max)?;
+        Ok(Arc::clone(self.spilling.get_or_init(|| made)))
+    }
+
+    pub(crate) fn admit(&self) -> &dyn Admit {
+        self.admit.as_ref()
     }
 
     pub(crate) fn files(&self) -> &Arc<PartFiles> {
@@ -114,19 +177,19 @@ impl Engine {
     /// [`QueryError::UnknownColumn`] for a column that is not there, [`QueryError::Sql`] for a
     /// filter that is no condition over the columns.
     pub async fn scan(&self, table: Arc<Table>, scan: Scan) -> Result<Rows, QueryError> {
-        let failure = FirstFailure::default();
+        let reading = Arc::new(Reading::default());
         let files = Arc::clone(&self.files);
         // A filter sees the types that a statement sees, so that it means the same.
         let types = if scan.filter.is_some() { Types::Sql } else { Types::Canonical };
-        let provider = PartsProvider::of_table(&table, types, files, Arc::clone(&failure))?;
+        let provider = PartsProvider::of_table(&table, types, files, Arc::clone(&reading))?;
         let indices = column_indices(&table.schema, scan.columns.as_deref())?;
         let user = Arc::new(table.schema.project(&indices).map_err(|error| {
             QueryError::internal(format!("projecting a schema by its own columns: {error}"))
         })?);
-        let stream = self.scan_provider(Arc::new(provider), &user, scan, &failure).await?;
+        let stream = self.scan_provider(Arc::new(provider), &user, scan, &reading).await?;
         let restored = Arc::clone(&user);
         let convert = move |batch: RecordBatch| restore(&batch, &restored);
-        Ok(rows::map(user, stream, failure, convert))
+        Ok(rows::map(user, stream, reading, convert))
     }
 
     /// Reads one Parquet file that was not laid out here.
@@ -134,14 +197,14 @@ impl Engine {
     /// # Errors
     /// As [`Self::scan`], and [`QueryError::BadInput`] when it is no Parquet file.
     pub async fn scan_file(&self, root: Cid, scan: Scan) -> Result<Rows, QueryError> {
-        let failure = FirstFailure::default();
+        let reading = Arc::new(Reading::default());
         let files = Arc::clone(&self.files);
-        let provider = PartsProvider::of_file(root, files, Arc::clone(&failure)).await?;
+        let provider = PartsProvider::of_file(root, files, Arc::clone(&reading)).await?;
         let schema = provider.schema();
         let indices = column_indices(&schema, scan.columns.as_deref())?;
         let user = Arc::new(schema.project(&indices).map_err(QueryError::internal)?);
-        let stream = self.scan_provider(Arc::new(provider), &user, scan, &failure).await?;
-        Ok(rows::map(user, stream, failure, Ok))
+        let stream = self.scan_provider(Arc::new(provider), &user, scan, &reading).await?;
+        Ok(rows::map(user, stream, reading, Ok))
     }
 
     /// Hangs the leaves of `parts`, in row order, under the root of one Parquet file.
@@ -187,14 +250,14 @@ impl Engine {
         part: &Part,
         columns: &[usize],
     ) -> Result<RecordBatch, QueryError> {
-        let failure = FirstFailure::default();
+        let reading = Arc::new(Reading::default());
         let narrowed = table.narrowed(vec![part.clone()]);
         let files = Arc::clone(&self.files);
-        let provider = PartsProvider::of_table(&narrowed, types, files, Arc::clone(&failure))?;
+        let provider = PartsProvider::of_table(&narrowed, types, files, Arc::clone(&reading))?;
         let schema = Arc::new(provider.schema().project(columns).map_err(QueryError::internal)?);
         let scan = Scan::default();
-        let stream = self.scan_provider(Arc::new(provider), &schema, scan, &failure).await?;
-        let mut rows = rows::map(Arc::clone(&schema), stream, failure, Ok);
+        let stream = self.scan_provider(Arc::new(provider), &schema, scan, &reading).await?;
+        let mut rows = rows::map(Arc::clone(&schema), stream, reading, Ok);
         let mut batches = Vec::new();
         while let Some(batch) = rows.stream.next().await {
             batches.push(batch?);
@@ -226,12 +289,10 @@ impl Engine {
         provider: Arc<dyn TableProvider>,
         columns: &SchemaRef,
         scan: Scan,
-        failure: &FirstFailure,
+        reading: &Arc<Reading>,
     ) -> Result<SendableRecordBatchStream, QueryError> {
         // One partition keeps the rows in the order of the parts.
-        let state = SessionStateBuilder::new_from_existing(self.state.clone())
-            .with_config(config(1))
-            .build();
+        let state = in_order(self.state.clone());
         let mut frame = SessionContext::new_with_state(state).read_table(provider)?;
         if let Some(filter) = &scan.filter {
             statement::check_text(filter)?;
@@ -246,20 +307,35 @@ impl Engine {
             frame = frame.limit(0, Some(limit))?;
         }
         check(frame.logical_plan())?;
-        frame.execute_stream().await.map_err(|error| rows::cause(error, failure))
+        frame.execute_stream().await.map_err(|error| rows::cause(error, reading))
     }
 }
 
-pub(crate) fn config(partitions: usize) -> SessionConfig {
+fn config(options: EngineOptions) -> Result<SessionConfig, QueryError> {
     let mut config = SessionConfig::new()
         .with_default_catalog_and_schema(CATALOG, SCHEMA)
         .with_create_default_catalog_and_schema(false)
         .with_information_schema(true)
-        .with_target_partitions(partitions.max(1))
+        .with_target_partitions(options.threads.max(1))
         // A part is one row group: cutting its bytes in two gives one reader nothing to do.
         .with_repartition_file_scans(false);
-    config.options_mut().sql_parser.map_string_types_to_utf8view = true;
-    config
+    let more = config.options_mut();
+    more.sql_parser.map_string_types_to_utf8view = true;
+    more.sql_parser.recursion_limit = ConfigNonZeroUsize::try_new(NESTING_MAX)?;
+    // A moment is one wherever it is asked for.
+    more.execution.time_zone = Some(TIME_ZONE.to_owned());
+    // What a sort sets aside for merging is taken by each of them, before it has sorted anything.
+    let share = options.memory_bytes_max / (options.threads.max(1) * SORTS_AT_ONCE);
+    let aside = &mut more.execution.sort_spill_reservation_bytes;
+    *aside = share.min(*aside);
+    Ok(config)
+}
+
+/// Returns a session in which one thread makes the rows: in the order in which they are stored, where
+/// nothing is said of order, so that what is kept of the same rows has the same CID.
+pub(crate) fn in_order(state: SessionState) -> SessionState {
+    let config = state.config().clone().with_target_partitions(1);
+    SessionStateBuilder::new_from_existing(state).with_config(config).build()
 }
 
 fn runtime(
@@ -270,9 +346,26 @@ fn runtime(
     let store = Arc::new(BlockStore::new(blocks));
     let env = RuntimeEnvBuilder::new()
         .with_memory_pool(Arc::new(pool))
-        .with_max_temp_directory_size((memory_bytes_max as u64).saturating_mul(SPILL_FACTOR))
+        .with_max_temp_directory_size(spill_bytes_max(memory_bytes_max))
         .with_object_store_registry(Arc::new(LakeRegistry::new(store)));
     Ok(env.build_arc()?)
+}
+
+fn spill_bytes_max(memory_bytes_max: usize) -> u64 {
+    (memory_bytes_max as u64).saturating_mul(SPILL_FACTOR)
+}
+
+/// Returns the same memory and files with another place to spill.
+fn with_disk(
+    env: &RuntimeEnv,
+    mode: DiskManagerMode,
+    bytes_max: u64,
+) -> datafusion::common::Result<Arc<RuntimeEnv>> {
+    let disk = DiskManagerBuilder::default()
+        .with_mode(mode)
+        .with_max_temp_directory_size(bytes_max)
+        .with_max_spill_merge_fan_in(RUNS_MERGED_MAX);
+    RuntimeEnvBuilder::from_runtime_env(env).with_disk_manager_builder(disk).build_arc()
 }
 
 /// Refuses a plan that does more than read. The plan is what counts: text can hide.

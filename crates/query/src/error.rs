@@ -5,6 +5,7 @@
 
 use std::error::Error as StdError;
 use std::fmt::Display;
+use std::sync::Arc;
 
 use arrow::error::ArrowError;
 use cidlake_block::unixfs::UnixFsError;
@@ -104,6 +105,17 @@ pub enum QueryError {
         /// The limit in milliseconds.
         limit_ms: u64,
     },
+    /// The query was stopped by who asked for it.
+    #[error("the statement was stopped")]
+    Stopped,
+    /// The query took more than it may.
+    #[error("the query was stopped: it may have {limit} {what}, and has more")]
+    Limit {
+        /// Of what.
+        what: &'static str,
+        /// How much it may take.
+        limit: u64,
+    },
     /// Blocks whose bytes match their CIDs and yet do not make sense as what links to them.
     #[error("{cid} is not what it should be: {detail}")]
     Corrupt {
@@ -183,8 +195,8 @@ impl QueryError {
             Self::Forbidden { .. } | Self::ReadOnly { .. } => QueryErrorKind::Forbidden,
             Self::BadInput { .. } | Self::Key(_) => QueryErrorKind::BadInput,
             Self::Unsupported { .. } => QueryErrorKind::Unsupported,
-            Self::Resources { .. } => QueryErrorKind::Resources,
-            Self::Timeout { .. } => QueryErrorKind::Timeout,
+            Self::Resources { .. } | Self::Limit { .. } => QueryErrorKind::Resources,
+            Self::Timeout { .. } | Self::Stopped => QueryErrorKind::Timeout,
             Self::Corrupt { .. } => QueryErrorKind::Corrupt,
             Self::Blocks(_) | Self::UnixFs(_) => QueryErrorKind::Blocks,
             Self::Io { .. } => QueryErrorKind::Io,
@@ -219,6 +231,9 @@ impl QueryError {
             ),
             Self::Resources { .. } => {
                 Some("narrow the query with WHERE or LIMIT, or allow it more memory".to_owned())
+            }
+            Self::Limit { .. } => {
+                Some("narrow the query with WHERE or LIMIT, or allow it more".to_owned())
             }
             Self::Timeout { .. } => {
                 Some("narrow the query with WHERE or LIMIT, or allow it more time".to_owned())
@@ -285,6 +300,9 @@ impl From<DataFusionError> for QueryError {
             }
             DataFusionError::External(inner) => match inner.downcast::<Self>() {
                 Ok(own) => *own,
+                Err(inner) if is_pattern(inner.as_ref()) => {
+                    Self::Sql { message: inner.to_string() }
+                }
                 Err(inner) => Self::External(inner),
             },
             DataFusionError::ArrowError(inner, _) => match *inner {
@@ -311,10 +329,54 @@ impl From<DataFusionError> for QueryError {
                 Some(only) => only.into(),
                 None => Self::internal("an error without a cause"),
             },
-            DataFusionError::Internal(message) => Self::Internal { message },
+            DataFusionError::Internal(message) => internal(message),
+            DataFusionError::Shared(inner) => match Arc::try_unwrap(inner) {
+                Ok(inner) => inner.into(),
+                Err(inner) => shared(&inner),
+            },
             other => Self::Sql { message: other.strip_backtrace() },
         }
     }
+}
+
+/// An error that others hold, too: several readers of one input met it.
+fn shared(error: &DataFusionError) -> QueryError {
+    match error.find_root() {
+        DataFusionError::ResourcesExhausted(message) => {
+            QueryError::Resources { message: message.clone() }
+        }
+        DataFusionError::External(inner) => match inner.downcast_ref::<QueryError>() {
+            Some(QueryError::Timeout { limit_ms }) => QueryError::Timeout { limit_ms: *limit_ms },
+            Some(QueryError::Stopped) => QueryError::Stopped,
+            Some(QueryError::Limit { what, limit }) => QueryError::Limit { what, limit: *limit },
+            Some(QueryError::Resources { message }) => {
+                QueryError::Resources { message: message.clone() }
+            }
+            _ => QueryError::External(inner.to_string().into()),
+        },
+        DataFusionError::Internal(message) => internal(message.clone()),
+        other => QueryError::Sql { message: other.strip_backtrace() },
+    }
+}
+
+/// What the engine takes for its own mistake. A pattern that does not compile is none: it is the
+/// statement's, though it is only found when it meets a column.
+fn internal(message: String) -> QueryError {
+    const PATTERN: &str = "Regular expression did not compile";
+    match message.find(PATTERN) {
+        // Behind the message there may be a trace of calls.
+        Some(at) => {
+            let message = message.split_at(at).1.lines().next().unwrap_or(PATTERN).to_owned();
+            QueryError::Sql { message }
+        }
+        None => QueryError::Internal { message },
+    }
+}
+
+/// Whether an error is about a pattern of the statement, which does not compile.
+fn is_pattern(error: &(dyn StdError + Send + Sync + 'static)) -> bool {
+    let text = error.to_string();
+    text.starts_with("regex parse error") || text.starts_with("Compiled regex exceeds")
 }
 
 /// A column that a statement names and no table has, or that two tables have.

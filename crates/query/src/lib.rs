@@ -7,19 +7,24 @@
 #![forbid(unsafe_code)]
 
 mod alter;
+mod bounded;
 mod diff;
 mod engine;
 mod error;
+mod execute;
 mod format;
 mod functions;
+mod guard;
 mod object_store;
 mod params;
 mod part_files;
 mod parts;
 mod prune;
+mod pushdown;
 mod resolve;
 mod rows;
 mod run;
+mod scan;
 mod statement;
 mod table;
 mod tally;
@@ -41,6 +46,7 @@ pub use crate::diff::{
 pub use crate::engine::{Engine, EngineOptions, Rows, Scan};
 pub use crate::error::{QueryError, QueryErrorKind};
 pub use crate::format::{Format, UnknownFormat};
+pub use crate::guard::{Admit, Limits, Need, Spill};
 pub use crate::params::{Param, Params};
 pub use crate::parts::Parts;
 pub use crate::prune::{Extreme, extreme_text};

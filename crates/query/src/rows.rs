@@ -2,7 +2,7 @@
 //! really failed.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use arrow::array::ArrayRef;
 use arrow::compute::cast;
@@ -15,18 +15,16 @@ use futures::StreamExt as _;
 
 use crate::engine::Rows;
 use crate::error::QueryError;
-use crate::part_files::FirstFailure;
+use crate::part_files::Reading;
 
-/// Returns the rows of a statement with view types, which serve computing, made plain.
-pub(crate) fn plain(
-    schema: SchemaRef,
-    stream: SendableRecordBatchStream,
-    failure: FirstFailure,
-) -> Rows {
+/// Returns the rows of a statement with view types, which serve computing, made plain. The types are
+/// those of the plan that runs: in the plan as it was written, branches may still differ in theirs.
+pub(crate) fn plain(stream: SendableRecordBatchStream, reading: Arc<Reading>) -> Rows {
+    let schema = stream.schema();
     let fields: Vec<Field> = schema.fields().iter().map(|field| plain_field(field)).collect();
     let out = Arc::new(Schema::new(fields));
     let target = Arc::clone(&out);
-    map(out, stream, failure, move |batch| to_plain(&batch, &target))
+    map(out, stream, reading, move |batch| to_plain(&batch, &target))
 }
 
 fn plain_field(field: &Field) -> Field {
@@ -35,7 +33,8 @@ fn plain_field(field: &Field) -> Field {
         DataType::BinaryView => DataType::Binary,
         other => other.clone(),
     };
-    Field::new(field.name(), kind, field.is_nullable())
+    // That these rows have no nulls says nothing of rows that are put beside them.
+    Field::new(field.name(), kind, true)
 }
 
 fn to_plain(batch: &RecordBatch, target: &SchemaRef) -> Result<RecordBatch, QueryError> {
@@ -57,11 +56,11 @@ fn to_plain(batch: &RecordBatch, target: &SchemaRef) -> Result<RecordBatch, Quer
 pub(crate) fn map(
     schema: SchemaRef,
     stream: SendableRecordBatchStream,
-    failure: FirstFailure,
+    reading: Arc<Reading>,
     convert: impl Fn(RecordBatch) -> Result<RecordBatch, QueryError> + Send + 'static,
 ) -> Rows {
     let mapped = stream.map(move |batch| {
-        let batch = batch.map_err(|error| cause(error, &failure)).and_then(&convert);
+        let batch = batch.map_err(|error| cause(error, &reading)).and_then(&convert);
         batch.map_err(|error| DataFusionError::External(Box::new(error)))
     });
     // What the stream leaves behind after a panic is never looked at again.
@@ -74,8 +73,8 @@ pub(crate) fn map(
 }
 
 /// Returns what really failed: the error of a block where one was noted, else the engine's own.
-pub(crate) fn cause(error: DataFusionError, failure: &FirstFailure) -> QueryError {
-    let noted = failure.lock().unwrap_or_else(PoisonError::into_inner).take();
+pub(crate) fn cause(error: DataFusionError, reading: &Arc<Reading>) -> QueryError {
+    let noted = reading.failure();
     match noted {
         Some(QueryError::UnixFs(cidlake_block::unixfs::UnixFsError::Blocks(error))) => error.into(),
         Some(noted) => noted,

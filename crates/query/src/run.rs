@@ -13,24 +13,24 @@ use datafusion::catalog::{
     CatalogProvider, CatalogProviderList, MemorySchemaProvider, SchemaProvider, TableProvider,
 };
 use datafusion::common::TableReference;
-use datafusion::dataframe::DataFrame;
 use datafusion::datasource::MemTable;
 use datafusion::execution::context::SessionState;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::physical_plan::{SendableRecordBatchStream, execute_stream};
 use datafusion::sql::parser::Statement;
 
-use crate::engine::{CATALOG, Engine, Rows, SCHEMA, check, config};
+use crate::engine::{CATALOG, Engine, Rows, SCHEMA, check, in_order};
 use crate::error::QueryError;
+use crate::execute::Execution;
 use crate::functions::{self, Call};
+use crate::guard::{Limits, limited};
 use crate::params::{self, Bound, Params};
-use crate::part_files::FirstFailure;
+use crate::part_files::Reading;
 use crate::resolve::{Resolve, Resolved, near};
 use crate::rows;
 use crate::statement::{self, Parsed};
 use crate::table::{PartsProvider, Types};
-use crate::watch::{GoOn, watched};
+use crate::watch::GoOn;
 use crate::write::{self, Asked, AskedChange, AskedWrite, Change, Predicate, Write};
 
 const INFORMATION_SCHEMA: &str = "information_schema";
@@ -45,6 +45,10 @@ pub struct RunOptions {
     pub params: Params,
     /// Whether it may write.
     pub write: bool,
+    /// Whether the rows of one that reads are to be kept: they come as those of CREATE TABLE do.
+    pub keep: bool,
+    /// What it may take.
+    pub limits: Limits,
 }
 
 /// What a statement amounts to.
@@ -85,9 +89,11 @@ impl Engine {
     ) -> Result<Answer, QueryError> {
         let depth_max = self.state().config_options().sql_parser.recursion_limit;
         let Parsed { statement, bound } = statement::parse(sql, depth_max.into(), &options.params)?;
+        let limits = options.limits;
         let asked = match write::asked(statement)? {
             Asked::Read(statement) => {
-                let rows = self.rows((statement, Planned::Read), &bound, resolver, go_on);
+                let planned = if options.keep { Planned::Create } else { Planned::Read };
+                let rows = self.rows((statement, planned), (&bound, limits), resolver, go_on);
                 return Ok(Answer::Rows(rows.await?));
             }
             Asked::Write(asked) if options.write => *asked,
@@ -96,11 +102,12 @@ impl Engine {
         let AskedWrite { name, reads_target, change } = asked;
         let change = match change {
             AskedChange::Create { or_replace, if_not_exists, query } => {
-                let rows = self.rows((query, Planned::Create), &bound, resolver, go_on);
+                let rows = self.rows((query, Planned::Create), (&bound, limits), resolver, go_on);
                 Change::Create { or_replace, if_not_exists, rows: rows.await? }
             }
             AskedChange::Insert { statement } => {
-                let rows = self.rows((statement, Planned::Insert), &bound, resolver, go_on);
+                let rows =
+                    self.rows((statement, Planned::Insert), (&bound, limits), resolver, go_on);
                 Change::Insert { rows: rows.await? }
             }
             AskedChange::Delete { expr, table } => {
@@ -121,7 +128,7 @@ impl Engine {
         resolver: &dyn Resolve,
         go_on: &GoOn,
     ) -> Result<Rows, QueryError> {
-        let options = RunOptions { params: params.clone(), write: false };
+        let options = RunOptions { params: params.clone(), ..RunOptions::default() };
         match self.run(sql, &options, resolver, go_on).await? {
             Answer::Rows(rows) => Ok(rows),
             Answer::Write(_) => Err(QueryError::internal("a statement that reads writes")),
@@ -132,15 +139,15 @@ impl Engine {
     async fn rows(
         &self,
         (mut statement, planned): (Statement, Planned),
-        bound: &Bound,
+        (bound, limits): (&Bound, Limits),
         resolver: &dyn Resolve,
         go_on: &GoOn,
     ) -> Result<Rows, QueryError> {
-        let failure = FirstFailure::default();
+        let reading = Arc::new(Reading::up_to(limits.read_bytes_max));
         let calls = functions::taken(&mut statement, resolver.functions())?;
-        let mut tables = self.called(&calls, resolver, &failure).await?;
-        tables.extend(self.resolved(&statement, &calls, resolver, &failure).await?);
-        let state = with_tables(self.state(), tables)?;
+        let mut tables = self.called(&calls, resolver, &reading).await?;
+        tables.extend(self.resolved(&statement, &calls, resolver, &reading).await?);
+        let state = with_tables(&self.session(), tables)?;
         let state = if planned == Planned::Read { state } else { in_order(state) };
         let plan = match (state.statement_to_plan(statement).await?, planned) {
             (LogicalPlan::Dml(insert), Planned::Insert) => Arc::unwrap_or_clone(insert.input),
@@ -148,10 +155,12 @@ impl Engine {
         };
         let plan = params::bind(plan, bound)?;
         check(&plan)?;
-        let schema = Arc::clone(plan.schema().inner());
-        let stream = execute(state, plan, go_on).await;
-        let stream = stream.map_err(|error| rows::cause(error, &failure))?;
-        Ok(rows::plain(schema, stream, failure))
+        let execution = Execution { plan, engine: self, go_on };
+        let stream = execution.start(state).await;
+        let stream = stream.map_err(|error| rows::cause(error, &reading))?;
+        let rows = rows::plain(stream, reading);
+        // What is kept is no answer.
+        Ok(if planned == Planned::Read { limited(rows, limits) } else { rows })
     }
 
     /// Asks the caller what every table function of the statement returns.
@@ -159,14 +168,14 @@ impl Engine {
         &self,
         calls: &[Call],
         resolver: &dyn Resolve,
-        failure: &FirstFailure,
+        reading: &Arc<Reading>,
     ) -> Result<Vec<Named>, QueryError> {
         let mut tables = Vec::with_capacity(calls.len());
         for call in calls {
             let Some(found) = resolver.call(&call.name, &call.args).await? else {
                 return Err(functions::unknown(&call.name, resolver.functions()));
             };
-            tables.push((call.reference.clone(), self.provider(found, failure).await?));
+            tables.push((call.reference.clone(), self.provider(found, reading).await?));
         }
         Ok(tables)
     }
@@ -177,7 +186,7 @@ impl Engine {
         statement: &Statement,
         calls: &[Call],
         resolver: &dyn Resolve,
-        failure: &FirstFailure,
+        reading: &Arc<Reading>,
     ) -> Result<Vec<Named>, QueryError> {
         let mut wanted = self.state().resolve_table_references(statement)?;
         wanted.retain(|reference| !calls.iter().any(|call| call.reference == *reference));
@@ -198,7 +207,7 @@ impl Engine {
                 let near = near(&name, &resolver.names().await);
                 return Err(QueryError::UnknownTable { name, near });
             };
-            tables.push((reference, self.provider(found, failure).await?));
+            tables.push((reference, self.provider(found, reading).await?));
         }
         Ok(tables)
     }
@@ -206,15 +215,15 @@ impl Engine {
     async fn provider(
         &self,
         found: Resolved,
-        failure: &FirstFailure,
+        reading: &Arc<Reading>,
     ) -> Result<Arc<dyn TableProvider>, QueryError> {
-        let (files, failure) = (Arc::clone(self.files()), Arc::clone(failure));
+        let (files, reading) = (Arc::clone(self.files()), Arc::clone(reading));
         Ok(match found {
             Resolved::Table(table) => {
-                Arc::new(PartsProvider::of_table(&table, Types::Sql, files, failure)?)
+                Arc::new(PartsProvider::of_table(&table, Types::Sql, files, reading)?)
             }
             Resolved::File { root } => {
-                Arc::new(PartsProvider::of_file(root, files, failure).await?)
+                Arc::new(PartsProvider::of_file(root, files, reading).await?)
             }
             Resolved::Rows(batch) => {
                 Arc::new(MemTable::try_new(batch.schema(), vec![vec![batch]])?)
@@ -241,23 +250,6 @@ fn with_tables(state: &SessionState, tables: Vec<Named>) -> Result<SessionState,
     Ok(SessionStateBuilder::new_from_existing(state.clone())
         .with_catalog_list(Arc::new(catalogs))
         .build())
-}
-
-/// Returns a session in which one thread makes the rows: in the order in which they are stored, where
-/// a statement says nothing of order, so that what is kept of the same rows has the same CID.
-fn in_order(state: SessionState) -> SessionState {
-    SessionStateBuilder::new_from_existing(state).with_config(config(1)).build()
-}
-
-async fn execute(
-    state: SessionState,
-    plan: LogicalPlan,
-    go_on: &GoOn,
-) -> datafusion::common::Result<SendableRecordBatchStream> {
-    let frame = DataFrame::new(state, plan);
-    let context = Arc::new(frame.task_ctx());
-    let plan = watched(frame.create_physical_plan().await?, go_on)?;
-    execute_stream(plan, context)
 }
 
 /// Returns a reference as the caller's names are written.

@@ -195,9 +195,11 @@ fn a_scan_with_a_limit_reads_part_after_part() {
     let part = |value| batch_of(vec![("n", Arc::new(Int64Array::from(vec![value; 3])))]);
     let table = table_of(&blocks, &[part(1), part(2)]);
     let files = Arc::new(PartFiles::new(blocks, 1 << 20));
-    let provider =
-        PartsProvider::of_table(&table, Types::Sql, files, FirstFailure::default()).unwrap();
-    let state = SessionStateBuilder::new().with_config(config(2)).with_default_features().build();
+    let provider = PartsProvider::of_table(&table, Types::Sql, files, Arc::default()).unwrap();
+    let state = SessionStateBuilder::new()
+        .with_config(SessionConfig::new().with_target_partitions(2))
+        .with_default_features()
+        .build();
     let partitions = |limit| {
         let plan = now(provider.scan(&state, None, &[], limit)).unwrap();
         plan.output_partitioning().partition_count()
@@ -213,7 +215,7 @@ fn a_decoder_that_panics_ends_its_statement_only() {
             panic!("as decoders may")
         });
     let stream = Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&schema), broken));
-    let mut rows = rows::map(schema, stream, FirstFailure::default(), Ok);
+    let mut rows = rows::map(schema, stream, Arc::default(), Ok);
     assert!(now(rows.stream.next()).unwrap().is_err());
     assert!(now(rows.stream.next()).is_none());
 }

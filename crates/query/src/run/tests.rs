@@ -2,6 +2,7 @@
 
 use arrow::array::{AsArray as _, Int64Array, RecordBatch};
 use arrow::datatypes::Int64Type;
+use arrow::util::display::array_value_to_string;
 use async_trait::async_trait;
 use cidlake_block::MemBlocks;
 
@@ -78,4 +79,108 @@ fn parameters_take_the_types_of_their_places() {
         let error = first(sql, params).unwrap_err();
         assert!(matches!(error, QueryError::Param { .. }), "{sql}: {error}");
     }
+}
+
+/// Two tables with columns of one name, and one without rows.
+struct Namesakes {
+    a: Arc<Table>,
+    b: Arc<Table>,
+    none: Arc<Table>,
+}
+
+#[async_trait]
+impl Resolve for Namesakes {
+    async fn resolve(&self, reference: &str) -> Result<Option<Resolved>, QueryError> {
+        Ok(match reference {
+            "a" => Some(Resolved::Table(Arc::clone(&self.a))),
+            "b" => Some(Resolved::Table(Arc::clone(&self.b))),
+            "none" => Some(Resolved::Table(Arc::clone(&self.none))),
+            _ => None,
+        })
+    }
+}
+
+/// Returns the answer over `a(g, v)`, `b(g, v)` and `none(g, v)`, as `1,2;3,4`.
+fn of_namesakes(sql: &str) -> Result<String, QueryError> {
+    let blocks = Arc::new(MemBlocks::new());
+    let table = |g: Vec<i64>, v: Vec<Option<i64>>| {
+        let (g, v) = (Arc::new(Int64Array::from(g)), Arc::new(Int64Array::from(v)));
+        table_of(&blocks, &[batch_of(vec![("g", g), ("v", v)])])
+    };
+    let tables = Namesakes {
+        a: table(vec![1, 2, 3], vec![Some(10), Some(20), None]),
+        b: table(vec![1, 2, 4], vec![Some(10), Some(99), Some(5)]),
+        none: table(vec![], vec![]),
+    };
+    let go_on: GoOn = Arc::new(|| Ok(()));
+    let engine = engine_over(&blocks);
+    let rows = collect(now(engine.sql(sql, &Params::default(), &tables, &go_on))?);
+    let cell = |column: usize, row| array_value_to_string(rows.column(column), row).unwrap();
+    let line = |row| {
+        let cells: Vec<String> = (0..rows.num_columns()).map(|column| cell(column, row)).collect();
+        cells.join(",")
+    };
+    Ok((0..rows.num_rows()).map(line).collect::<Vec<_>>().join(";"))
+}
+
+#[test]
+fn conditions_hold_for_the_columns_that_they_name() {
+    for (sql, expected) in [
+        ("SELECT count(*) FROM a RIGHT JOIN b ON a.g = b.g WHERE b.v = a.v OR b.v = 7", "1"),
+        ("SELECT count(*) FROM a FULL JOIN b ON a.g = b.g WHERE b.v = a.v OR b.v = 99", "2"),
+        (
+            "SELECT b.v, a.g FROM a RIGHT JOIN b ON a.g = b.g WHERE NULLIF(a.v, 11) <= 50 ORDER BY 1",
+            "10,1;99,2",
+        ),
+        (
+            "SELECT count(*) FROM (SELECT a.v, b.v AS w, b.g FROM a LEFT JOIN b ON a.g = b.g) x \
+             JOIN b ON x.g = b.g",
+            "2",
+        ),
+        (
+            "SELECT a.g, b.g FROM a LEFT JOIN b ON a.g = b.g AND b.v > 10 \
+             JOIN (SELECT g FROM a WHERE v IS NULL) c ON c.g = a.g",
+            "3,",
+        ),
+    ] {
+        assert_eq!(of_namesakes(sql).unwrap(), expected, "{sql}");
+    }
+}
+
+#[test]
+fn types_are_those_of_all_branches() {
+    for (sql, expected) in [
+        ("SELECT 1 AS x UNION ALL SELECT 2.5 ORDER BY x", "1.0;2.5"),
+        (
+            "SELECT CASE WHEN g < 2 THEN 1 ELSE 4294967296 END FROM a ORDER BY 1",
+            "1;4294967296;4294967296",
+        ),
+        ("SELECT NULL AS x UNION ALL SELECT 'x' ORDER BY x", "x;"),
+        ("SELECT 1 AS x UNION ALL SELECT 'a' ORDER BY x", "1;a"),
+        ("SELECT coalesce(v, 0.5) FROM a ORDER BY g", "10.0;20.0;0.5"),
+    ] {
+        assert_eq!(of_namesakes(sql).unwrap(), expected, "{sql}");
+    }
+}
+
+#[test]
+fn scans_without_parts_are_scans() {
+    for (sql, expected) in [
+        ("SELECT v FROM a WHERE g > 100 ORDER BY v LIMIT 3", ""),
+        ("SELECT v FROM none WHERE v = 7 ORDER BY g", ""),
+        ("SELECT v FROM a WHERE g > 100 UNION ALL SELECT v FROM b WHERE v = 5 ORDER BY v", "5"),
+        ("SELECT count(*) FROM a WHERE g NOT IN (SELECT g FROM none WHERE v > 100)", "3"),
+        ("SELECT rank() OVER (ORDER BY v) FROM a WHERE g > 100", ""),
+        ("SELECT count(*), sum(v) FROM none", "0,"),
+    ] {
+        assert_eq!(of_namesakes(sql).unwrap(), expected, "{sql}");
+    }
+}
+
+#[test]
+fn a_statement_has_a_time() {
+    assert_eq!(of_namesakes("SELECT now() = current_timestamp").unwrap(), "true");
+    assert_eq!(of_namesakes("SELECT now() > TIMESTAMPTZ '2020-01-01T00:00:00Z'").unwrap(), "true");
+    let utc = "SELECT CAST(TIMESTAMPTZ '2024-06-01T14:00:00+02:00' AS TEXT)";
+    assert_eq!(of_namesakes(utc).unwrap(), "2024-06-01T12:00:00Z");
 }

@@ -76,7 +76,7 @@ fn a_filter_on_a_partition_column_leaves_the_other_parts_alone() {
     let provider = |failure| {
         PartsProvider::of_table(&table, Types::Sql, Arc::clone(engine.files()), failure).unwrap()
     };
-    let provider = provider(FirstFailure::default());
+    let provider = provider(Arc::default());
     for (filter, expected) in [
         (ident("text").eq(datafusion::logical_expr::lit("a")), 4),
         (ident("text").eq(datafusion::logical_expr::lit("zz")), 0),
