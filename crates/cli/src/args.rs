@@ -35,6 +35,7 @@ Examples:
   cidlake store people.csv --name people
   cidlake get people --columns name,born --limit 10
   cidlake sql 'SELECT city, count(*) FROM people GROUP BY city'
+  cidlake sql                 # a shell, on a terminal
   cidlake demo
 
 A REF is a name (people, sales.orders), a version (people~1, people@COMMIT,

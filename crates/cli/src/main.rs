@@ -11,6 +11,7 @@ mod exit;
 mod mcp;
 mod output;
 mod progress;
+mod shell;
 mod wire;
 
 use std::process::ExitCode;

@@ -66,7 +66,7 @@ fn parse(path: &Path, text: &str) -> Result<Key, Error> {
     Ok(Key::from_seed(seed))
 }
 
-/// Writes a new key beside `path` and links it into place, so that of two processes that start at
+/// Writes a new key beside `path` and links it into place, so that of two writers that start at
 /// once both end with the same key.
 fn create(path: &Path) -> Result<Key, Error> {
     let fail = |error| Error::io(path, "write the signing key", error);
@@ -75,7 +75,9 @@ fn create(path: &Path) -> Result<Key, Error> {
     let mut seed = [0_u8; 32];
     fill_random(&mut seed)?;
     let text: String = seed.iter().map(|byte| format!("{byte:02x}")).collect();
-    let draft = path.with_extension(format!("new-{}", std::process::id()));
+    let mut unique = [0_u8; 8];
+    fill_random(&mut unique)?;
+    let draft = path.with_extension(format!("new-{:016x}", u64::from_le_bytes(unique)));
     write_private(&draft, text.as_bytes()).map_err(fail)?;
     let linked = std::fs::hard_link(&draft, path);
     std::fs::remove_file(&draft).map_err(fail)?;

@@ -17,11 +17,13 @@ use cidlake_store::disk::{Disk, RealDisk};
 use cidlake_store::{CommitError, Expect, Hold, Lsn, Options, Payload, Store};
 use quick_cache::sync::Cache;
 
+use crate::admission::Admission;
 use crate::blocks::{LakeBlocks, blocking};
 use crate::clock::now_ms;
 use crate::error::{DAMAGE_HINT, Error, ErrorKind};
 use crate::key;
 use crate::settings::Settings;
+use crate::spill::SpillFolder;
 use crate::state;
 
 /// Parsed footers kept in memory.
@@ -148,6 +150,9 @@ impl Lake {
                 footer_cache_bytes: FOOTER_CACHE_BYTES,
             },
         )?;
+        let admission = Admission::new(settings.memory_bytes_max, settings.threads);
+        let engine =
+            engine.admitting(Arc::new(admission)).spilling_into(Arc::<SpillFolder>::default())?;
         let inner = Inner {
             settings,
             view: Mutex::new(first_view(&store)),

@@ -41,6 +41,7 @@
 
 #![forbid(unsafe_code)]
 
+mod admission;
 mod archive;
 mod blocks;
 mod check;
@@ -70,6 +71,7 @@ mod rows;
 #[cfg(test)]
 mod samples;
 mod settings;
+mod spill;
 mod sql;
 mod state;
 mod tags;
@@ -83,8 +85,8 @@ pub use cidlake_block::{Base, Cid, format_cid, parse_cid};
 pub use cidlake_catalog::Name;
 pub use cidlake_query::layout::{LeafInfo, LeafKind};
 pub use cidlake_query::{
-    ChangedRows, ColumnChange, ColumnDiff, Diff, Format, Param, Params, Predicate, SampleRows,
-    arrow, emit,
+    ChangedRows, ColumnChange, ColumnDiff, Diff, Format, Limits, Param, Params, Predicate,
+    SampleRows, arrow, emit, near,
 };
 pub use cidlake_store::FsckLevel;
 pub use dag::{AsFile, PartDag, TableDag};
@@ -109,7 +111,7 @@ pub use pins::{PinInfo, Pinned, Unpinned};
 pub use progress::{Progress, ProgressEvent, Unit, no_progress};
 pub use read::GetOptions;
 pub use repair::Repaired;
-pub use rows::{Rows, emit_rows};
+pub use rows::{Rows, Stop, emit_rows};
 pub use settings::{Overrides, Settings};
 pub use sql::SqlOptions;
 pub use tags::{TagInfo, TagRequest, Tagged, Untagged};

@@ -9,6 +9,7 @@ use cidlake_query::arrow::record_batch::RecordBatch;
 use cidlake_query::{Format, GoOn, QueryError, emit};
 use cidlake_store::Hold;
 use futures::{Stream, StreamExt as _};
+use tokio::sync::watch;
 
 use crate::error::{Error, ErrorKind};
 
@@ -74,39 +75,75 @@ impl Rows {
     }
 }
 
-/// The moment at which a statement has run long enough.
-#[derive(Clone, Copy, Debug)]
+/// Stops a statement from outside. All clones are one switch, and it is not turned back.
+#[derive(Clone, Debug)]
+pub struct Stop(Arc<watch::Sender<bool>>);
+
+impl Default for Stop {
+    fn default() -> Self {
+        Self(Arc::new(watch::Sender::new(false)))
+    }
+}
+
+impl Stop {
+    /// Stops every statement that was given this switch: it fails as `Unavailable`.
+    pub fn stop(&self) {
+        self.0.send_replace(true);
+    }
+
+    fn is_stopped(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    async fn stopped(&self) {
+        let mut seen = self.0.subscribe();
+        // It fails only where no sender is left, and one is held here.
+        drop(seen.wait_for(|stopped| *stopped).await);
+    }
+}
+
+/// The moment at which a statement has run long enough, or was told to stop. Who holds it waits for
+/// the statement: once nobody does, what still runs of it stops.
+#[derive(Clone, Debug)]
 pub(crate) struct Deadline {
     at: tokio::time::Instant,
     limit_ms: u64,
+    stop: Stop,
+    waiting: Arc<()>,
 }
 
 impl Deadline {
-    /// Returns the deadline `limit_ms` from now.
-    pub(crate) fn after(limit_ms: u64) -> Self {
+    /// Returns the deadline `limit_ms` from now, which is over as soon as `stop` says so.
+    pub(crate) fn after(limit_ms: u64, stop: Stop) -> Self {
         let at = tokio::time::Instant::now() + std::time::Duration::from_millis(limit_ms);
-        Self { at, limit_ms }
+        Self { at, limit_ms, stop, waiting: Arc::default() }
     }
 
     /// Returns what a plan asks while it works, for the stretches in which it never waits.
-    pub(crate) fn go_on(self) -> GoOn {
+    pub(crate) fn go_on(&self) -> GoOn {
+        let Self { at, limit_ms, stop, waiting } = self.clone();
+        let waiting = Arc::downgrade(&waiting);
         Arc::new(move || {
-            if tokio::time::Instant::now() < self.at {
+            if stop.is_stopped() || waiting.strong_count() == 0 {
+                Err(QueryError::Stopped)
+            } else if tokio::time::Instant::now() < at {
                 Ok(())
             } else {
-                Err(QueryError::Timeout { limit_ms: self.limit_ms })
+                Err(QueryError::Timeout { limit_ms })
             }
         })
     }
 
     /// Runs `work` until the deadline.
     pub(crate) async fn limit<T>(
-        self,
+        &self,
         work: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
-        match tokio::time::timeout_at(self.at, work).await {
-            Ok(result) => result,
-            Err(_) => Err(self.passed()),
+        let work = tokio::time::timeout_at(self.at, work);
+        tokio::select! {
+            biased;
+            () = self.stop.stopped() => Err(stopped()),
+            result = work => result.unwrap_or_else(|_| Err(self.passed())),
         }
     }
 
@@ -114,22 +151,26 @@ impl Deadline {
     where
         S: Stream<Item = Result<RecordBatch, Error>> + Send + Unpin,
     {
-        futures::stream::unfold(Some(stream), move |stream| async move {
-            let mut stream = stream?;
-            match tokio::time::timeout_at(self.at, stream.next()).await {
-                Ok(item) => item.map(|item| (item, Some(stream))),
-                Err(_) => Some((Err(self.passed()), None)),
+        futures::stream::unfold(Some((self, stream)), |state| async move {
+            let (deadline, mut stream) = state?;
+            match deadline.limit(async { Ok(stream.next().await) }).await {
+                Ok(item) => item.map(|item| (item, Some((deadline, stream)))),
+                Err(error) => Some((Err(error), None)),
             }
         })
     }
 
-    fn passed(self) -> Error {
+    fn passed(&self) -> Error {
         Error::new(
             ErrorKind::Unavailable,
             format!("the statement ran longer than {} ms", self.limit_ms),
         )
         .with_hint("narrow it with WHERE or LIMIT, or allow more time (CIDLAKE_QUERY_TIMEOUT_MS)")
     }
+}
+
+fn stopped() -> Error {
+    Error::new(ErrorKind::Unavailable, "the statement was stopped")
 }
 
 /// Writes `rows` to `out` as `format` and returns how many there were.
@@ -152,4 +193,27 @@ pub async fn emit_rows(
     }
     writer.finish()?;
     Ok(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_plan_goes_on_while_somebody_waits_for_it() {
+        let (stop, minute) = (Stop::default(), 60_000);
+        let deadline = Deadline::after(minute, stop.clone());
+        let (go_on, other) = (deadline.go_on(), Deadline::after(minute, Stop::default()));
+        assert!(go_on().is_ok());
+        let moved = deadline.clone();
+        drop(deadline);
+        assert!(go_on().is_ok());
+        drop(moved);
+        assert!(go_on().is_err());
+        let go_on = other.go_on();
+        stop.stop();
+        assert!(go_on().is_ok(), "another switch");
+        let soon = Deadline::after(0, Stop::default());
+        assert!(matches!(soon.go_on()(), Err(QueryError::Timeout { limit_ms: 0 })));
+    }
 }

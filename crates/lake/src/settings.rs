@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use cidlake_query::Limits;
 use etcetera::BaseStrategy as _;
 use serde::Deserialize;
 
@@ -48,8 +49,12 @@ pub struct Settings {
     pub cache_bytes_max: u64,
     /// Longest run of one statement, in milliseconds.
     pub query_timeout_ms: u64,
+    /// What one statement may take besides.
+    pub limits: Limits,
     /// Worker threads of queries and of encoding.
     pub threads: usize,
+    /// The folder for what front ends remember between runs; none where no home is known.
+    pub state: Option<PathBuf>,
 }
 
 /// The user's file, `$XDG_CONFIG_HOME/cidlake/config.toml`.
@@ -61,6 +66,9 @@ struct UserFile {
     memory_bytes_max: Option<usize>,
     cache_bytes_max: Option<u64>,
     query_timeout_ms: Option<u64>,
+    query_rows_max: Option<u64>,
+    query_bytes_max: Option<u64>,
+    query_read_bytes_max: Option<u64>,
     threads: Option<usize>,
 }
 
@@ -76,6 +84,7 @@ impl Settings {
             Some(folder) => read_user_file(&folder.join("config.toml"))?,
             None => UserFile::default(),
         };
+        let state = dirs.as_ref().map(|dirs| dirs.state_dir().unwrap_or_else(|| dirs.cache_dir()));
         let path = overrides.lake.or_else(|| environment("CIDLAKE_HOME").map(PathBuf::from));
         let path = path.or(file.lake).or_else(|| dirs.map(|dirs| dirs.data_dir().join("cidlake")));
         let key_file = overrides
@@ -104,7 +113,16 @@ impl Settings {
                 file.query_timeout_ms,
                 QUERY_TIMEOUT_MS_DEFAULT,
             )?,
+            limits: Limits {
+                rows_max: pick_if_any("CIDLAKE_QUERY_ROWS_MAX", file.query_rows_max)?,
+                bytes_max: pick_if_any("CIDLAKE_QUERY_BYTES_MAX", file.query_bytes_max)?,
+                read_bytes_max: pick_if_any(
+                    "CIDLAKE_QUERY_READ_BYTES_MAX",
+                    file.query_read_bytes_max,
+                )?,
+            },
             threads: pick(overrides.threads, "CIDLAKE_THREADS", file.threads, cores())?.max(1),
+            state: state.map(|folder| folder.join("cidlake")),
         };
         Ok(settings)
     }
@@ -134,10 +152,13 @@ fn pick<T: std::str::FromStr>(
     if let Some(value) = flag {
         return Ok(value);
     }
-    let Some(text) = environment(variable) else {
-        return Ok(file.unwrap_or(default));
-    };
-    text.parse().map_err(|_| {
+    Ok(pick_if_any(variable, file)?.unwrap_or(default))
+}
+
+/// Returns the stronger of environment variable and user's file, where there is one.
+fn pick_if_any<T: std::str::FromStr>(variable: &str, file: Option<T>) -> Result<Option<T>, Error> {
+    let Some(text) = environment(variable) else { return Ok(file) };
+    text.parse().map(Some).map_err(|_| {
         Error::invalid(format!("the environment variable {variable} is {text:?}, not a number"))
             .with_hint(format!("unset {variable} or give it a whole number"))
     })

@@ -1,9 +1,9 @@
 //! `cidlake datasets`: what there is.
 
-use cidlake::{DatasetInfo, Error, Open};
+use cidlake::{DatasetInfo, Error, Lake, Open};
 
 use super::Context;
-use crate::output::{Align, Layout, bytes, count, list, moment};
+use crate::output::{Align, Layout, Output, bytes, count, list, moment};
 use crate::wire::DatasetWire;
 
 /// List the datasets
@@ -18,13 +18,18 @@ pub(crate) struct DatasetsArgs {}
 pub(super) async fn run(context: &Context, DatasetsArgs {}: &DatasetsArgs) -> Result<(), Error> {
     let output = context.output()?;
     let lake = context.open(Open::Existing).await?;
-    let infos = lake.datasets().await?;
-    let wires: Vec<DatasetWire> = infos.iter().map(DatasetWire::from).collect();
-    list(&output, &wires, || people(&infos))?;
-    if infos.is_empty() {
+    if !print(&output, &lake).await? {
         context.suggest(&output, "store FILE --name NAME");
     }
     Ok(())
+}
+
+/// Writes the list; returns whether there was anything in it.
+pub(crate) async fn print(output: &Output, lake: &Lake) -> Result<bool, Error> {
+    let infos = lake.datasets().await?;
+    let wires: Vec<DatasetWire> = infos.iter().map(DatasetWire::from).collect();
+    list(output, &wires, || people(&infos))?;
+    Ok(!infos.is_empty())
 }
 
 fn people(infos: &[DatasetInfo]) -> String {

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use cidlake::{Error, Imported, Open};
 
 use super::Context;
-use super::store::in_sql;
 use crate::output::{bytes, fields, object, plural};
+use crate::shell::in_sql;
 use crate::wire::ImportedWire;
 
 /// Take in a CAR file, every block verified

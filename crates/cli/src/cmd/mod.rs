@@ -38,12 +38,13 @@ pub(crate) mod unpin;
 
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use cidlake::{Error, Lake, Open, Overrides, Settings};
 
 use crate::args::{Args, Command, Global};
 use crate::output::{self, Output};
-use crate::progress::Meter;
+use crate::progress::{Meter, Spinner};
 
 /// Runs the command that was asked for.
 ///
@@ -119,9 +120,16 @@ impl Context {
 
     /// Returns a progress bar, where one may be drawn.
     pub(crate) fn meter(&self, what: &str) -> Meter {
-        let visible =
-            !self.global.quiet && io::stderr().is_terminal() && !output::environment_is_set("CI");
-        Meter::new(visible, what)
+        Meter::new(self.may_draw(), what)
+    }
+
+    /// Returns a sign of life, drawn where one may be.
+    pub(crate) fn spinner(&self) -> Arc<Spinner> {
+        Spinner::new(self.may_draw())
+    }
+
+    fn may_draw(&self) -> bool {
+        !self.global.quiet && io::stderr().is_terminal() && !output::environment_is_set("CI")
     }
 
     /// Says something to people, unless they want it quiet.

@@ -1,9 +1,9 @@
 //! `cidlake show`: everything about one name, version or CID.
 
-use cidlake::{Error, Open, Shown};
+use cidlake::{Error, Lake, Open, Shown};
 
 use super::Context;
-use crate::output::{Align, Layout, bytes, count, fields, object};
+use crate::output::{Align, Layout, Output, bytes, count, fields, list, object};
 use crate::wire::{AsFileWire, ShownWire};
 
 /// Say everything about a name, a version or a CID
@@ -39,31 +39,46 @@ pub(super) async fn run(context: &Context, args: &ShowArgs) -> Result<(), Error>
     object(&output, &wire, &wire.columns, || people(&shown, &wire))
 }
 
+/// Writes the columns of what `reference` means, and nothing else of it.
+pub(crate) async fn print_columns(
+    output: &Output,
+    lake: &Lake,
+    reference: &str,
+) -> Result<(), Error> {
+    let shown = lake.show(reference).await?;
+    let wire = ShownWire::from(&shown);
+    list(output, &wire.columns, || columns(&shown))
+}
+
 fn people(shown: &Shown, wire: &ShownWire) -> String {
     let mut text = fields(facts(shown, wire));
     if !shown.columns.is_empty() {
-        let mut layout = Layout::new([
-            ("column", Align::Left),
-            ("type", Align::Left),
-            ("nulls", Align::Right),
-            ("min", Align::Left),
-            ("max", Align::Left),
-            ("size", Align::Right),
-        ]);
-        for column in &shown.columns {
-            layout.row([
-                column.name.clone(),
-                column.kind.clone(),
-                column.nulls.map(count).unwrap_or_default(),
-                column.min.clone().unwrap_or_default(),
-                column.max.clone().unwrap_or_default(),
-                column.bytes.map(bytes).unwrap_or_default(),
-            ]);
-        }
         text.push('\n');
-        text.push_str(&layout.list());
+        text.push_str(&columns(shown));
     }
     text
+}
+
+fn columns(shown: &Shown) -> String {
+    let mut layout = Layout::new([
+        ("column", Align::Left),
+        ("type", Align::Left),
+        ("nulls", Align::Right),
+        ("min", Align::Left),
+        ("max", Align::Left),
+        ("size", Align::Right),
+    ]);
+    for column in &shown.columns {
+        layout.row([
+            column.name.clone(),
+            column.kind.clone(),
+            column.nulls.map(count).unwrap_or_default(),
+            column.min.clone().unwrap_or_default(),
+            column.max.clone().unwrap_or_default(),
+            column.bytes.map(bytes).unwrap_or_default(),
+        ]);
+    }
+    layout.list()
 }
 
 /// Returns what is known, in the order in which people want to know it.

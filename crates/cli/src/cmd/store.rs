@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use cidlake::{Error, ErrorKind, Format, Open, Source, StoreMode, StoreRequest, Stored, Upserted};
 
 use super::Context;
-use crate::output::{bytes, count, fields, object, plural};
+use crate::output::{Output, bytes, count, fields, object, plural};
+use crate::shell::in_sql;
 use crate::wire::{StoredWire, UpsertedWire};
 
 /// Store files, folders or standard input as one table
@@ -86,18 +87,23 @@ pub(super) async fn run(context: &Context, args: StoreArgs) -> Result<(), Error>
     let stored = lake.store(request, meter.listener()).await?;
     drop(meter);
     lake.close().await?;
-    match &stored.upserted {
-        Some(upserted) => {
-            let wire = UpsertedWire::new(&stored, upserted);
-            object(&output, &wire, std::slice::from_ref(&wire), || people(&stored))?;
-        }
-        None => {
-            let wire = StoredWire::from(&stored);
-            object(&output, &wire, std::slice::from_ref(&wire), || people(&stored))?;
-        }
-    }
+    print_stored(&output, &stored)?;
     context.suggest(&output, &next(&stored));
     Ok(())
+}
+
+/// Writes what was stored.
+pub(crate) fn print_stored(output: &Output, stored: &Stored) -> Result<(), Error> {
+    match &stored.upserted {
+        Some(upserted) => {
+            let wire = UpsertedWire::new(stored, upserted);
+            object(output, &wire, std::slice::from_ref(&wire), || people(stored))
+        }
+        None => {
+            let wire = StoredWire::from(stored);
+            object(output, &wire, std::slice::from_ref(&wire), || people(stored))
+        }
+    }
 }
 
 fn mode(append: bool, upsert: bool) -> StoreMode {
@@ -162,19 +168,12 @@ fn put_in(upserted: &Upserted) -> [(&'static str, String); 2] {
     [("rows", rows), ("parts", parts)]
 }
 
-fn next(stored: &Stored) -> String {
+/// Returns the command that shows what was stored.
+pub(super) fn next(stored: &Stored) -> String {
     match &stored.name {
         Some(name) => format!("sql 'SELECT * FROM {} LIMIT 10'", in_sql(name)),
         None => format!("get {} --limit 10", stored.cid),
     }
-}
-
-/// Writes a dataset's name as SQL takes it: a hyphen needs quotes.
-pub(super) fn in_sql(name: &str) -> String {
-    let quote = |part: &str| {
-        if part.contains('-') { format!("\"{part}\"") } else { part.to_owned() }
-    };
-    name.split('.').map(quote).collect::<Vec<String>>().join(".")
 }
 
 #[cfg(test)]
@@ -183,7 +182,7 @@ mod tests {
 
     use cidlake::{ErrorKind, Source};
 
-    use super::{in_sql, key_and_value, sources};
+    use super::{key_and_value, sources};
 
     #[test]
     fn a_dash_is_standard_input_once() {
@@ -201,11 +200,5 @@ mod tests {
         assert_eq!(key_and_value("a="), pair("a", ""));
         assert!(key_and_value("a").is_err());
         assert!(key_and_value("=a").is_err());
-    }
-
-    #[test]
-    fn names_are_quoted_for_sql_where_needed() {
-        assert_eq!(in_sql("people"), "people");
-        assert_eq!(in_sql("my-shop.orders"), "\"my-shop\".orders");
     }
 }

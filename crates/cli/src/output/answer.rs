@@ -11,6 +11,7 @@ use cidlake::arrow::record_batch::RecordBatch;
 use cidlake::{Error, ErrorKind, Format, emit};
 use serde::Serialize;
 
+use super::line::line_rows;
 use super::{Form, Output, print, table};
 
 /// The type of a column of records.
@@ -89,6 +90,7 @@ fn other<R: Record>(
             text.push_str(&table::markdown_rows(&batch)?);
             print(text.as_bytes())
         }
+        Form::Line => print(line_rows(&batch(records)?, true)?.as_bytes()),
         Form::ArrowStream => {
             let batch = batch(records)?;
             let mut writer = emit::arrow_stream(Box::new(io::stdout()), &batch.schema())?;

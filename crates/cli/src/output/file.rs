@@ -48,7 +48,8 @@ impl Destination {
     pub(crate) async fn write(&self, rows: Rows, shown: Shown) -> Result<Option<u64>, Error> {
         match self {
             Self::Stdout(output) if output.for_people() => {
-                print(preview(rows, shown, output.width).await?.as_bytes())?;
+                let text = preview(rows, shown, output.width, &|_| {}).await?;
+                print(text.as_bytes())?;
                 Ok(None)
             }
             Self::Stdout(output) => {
@@ -62,8 +63,9 @@ impl Destination {
 
 fn file_form(path: &Path, asked: Option<OutFormat>) -> Result<Form, Error> {
     let usage = |message: String| {
-        Error::new(ErrorKind::Usage, message)
-            .with_hint("say the format with --format parquet, csv, json, ndjson, arrow or markdown")
+        Error::new(ErrorKind::Usage, message).with_hint(
+            "say the format with --format parquet, csv, json, ndjson, arrow, markdown or line",
+        )
     };
     match asked {
         Some(OutFormat::Table) => {

@@ -1,11 +1,12 @@
 //! How answers leave: in which format, to a terminal, a pipe or a file.
 //!
 //! `rows.rs` writes the rows of a table, `file.rs` puts them into a file, `answer.rs` writes
-//! everything else, `table.rs` lays out text. Standard output carries the answer and nothing else;
+//! everything else, `table.rs` and `line.rs` lay out text. Standard output carries the answer and nothing else;
 //! talk goes to standard error. What the JSON objects hold is in `wire.rs`, not here.
 
 mod answer;
 mod file;
+mod line;
 mod rows;
 mod table;
 mod units;
@@ -17,7 +18,7 @@ use clap::ValueEnum;
 
 pub(crate) use self::answer::{Cell, Kind, Record, list, object};
 pub(crate) use self::file::Destination;
-pub(crate) use self::rows::{Preview, Shown};
+pub(crate) use self::rows::{Preview, Shown, preview, stream};
 pub(crate) use self::table::{Align, Layout, fields, tame};
 pub(crate) use self::units::{bytes, count, moment, plural, seconds};
 
@@ -26,6 +27,8 @@ pub(crate) use self::units::{bytes, count, moment, plural, seconds};
 pub(crate) enum OutFormat {
     /// Text for people, at most 40 rows.
     Table,
+    /// Text for people, one value a line.
+    Line,
     /// JSON: an array of objects for rows, one object or array for the rest.
     Json,
     /// JSON, one object a line.
@@ -47,6 +50,8 @@ pub(crate) enum OutFormat {
 pub(crate) enum Form {
     /// A table of text.
     Table,
+    /// A value a line.
+    Line,
     /// A Markdown table.
     Markdown,
     /// A stream of Arrow IPC.
@@ -55,10 +60,18 @@ pub(crate) enum Form {
     Data(Format),
 }
 
+impl OutFormat {
+    /// Says whether a terminal cannot show it.
+    pub(crate) fn is_binary(self) -> bool {
+        matches!(self, Self::Arrow | Self::Parquet)
+    }
+}
+
 impl From<OutFormat> for Form {
     fn from(format: OutFormat) -> Self {
         match format {
             OutFormat::Table => Self::Table,
+            OutFormat::Line => Self::Line,
             OutFormat::Markdown => Self::Markdown,
             OutFormat::Json => Self::Data(Format::Json),
             OutFormat::Ndjson => Self::Data(Format::Ndjson),
@@ -92,13 +105,17 @@ impl Output {
             None if terminal => Form::Table,
             None => Form::Data(Format::Json),
         };
-        let binary = matches!(form, Form::ArrowStream | Form::Data(Format::Parquet));
-        if terminal && binary {
+        if terminal && asked.is_some_and(OutFormat::is_binary) {
             return Err(Error::new(ErrorKind::Usage, "this format is not for a terminal")
                 .with_hint("write it to a file (`-o FILE`, `> FILE`), or into a pipe"));
         }
         let size = terminal.then(terminal_size::terminal_size).flatten();
         Ok(Self { form, width: size.map(|(width, _)| width.0) })
+    }
+
+    /// Says whether its bytes are no text.
+    pub(crate) fn is_binary(&self) -> bool {
+        matches!(self.form, Form::ArrowStream | Form::Data(Format::Parquet | Format::Arrow))
     }
 
     /// Says whether people are to read the answer.

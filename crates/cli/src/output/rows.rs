@@ -3,12 +3,13 @@
 //! Everything streams; a preview keeps the rows that it shows and only counts the others, up to a
 //! bound.
 
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 
 use cidlake::arrow::datatypes::SchemaRef;
 use cidlake::arrow::record_batch::RecordBatch;
 use cidlake::{Error, ErrorKind, Rows, emit, emit_rows};
 
+use super::line::line_rows;
 use super::table::{Layout, markdown_head, markdown_rows};
 use super::{Form, count, plural};
 
@@ -40,6 +41,9 @@ pub(crate) struct Preview {
     rows: u64,
     stopped: bool,
 }
+
+/// Hears how many rows there are so far.
+pub(crate) type Seen<'a> = &'a (dyn Fn(u64) + Sync);
 
 impl Preview {
     /// Begins a preview of rows of one schema.
@@ -86,7 +90,7 @@ impl Preview {
     }
 }
 
-/// Reads as much as a preview needs and returns its text.
+/// Reads as much as a preview needs and returns its text; `seen` hears of the rows that were read.
 ///
 /// # Errors
 /// What stopped the rows.
@@ -94,12 +98,14 @@ pub(crate) async fn preview(
     mut rows: Rows,
     shown: Shown,
     width: Option<u16>,
+    seen: Seen<'_>,
 ) -> Result<String, Error> {
     let mut preview = Preview::new(&rows.schema(), shown);
     while let Some(batch) = rows.next().await? {
         if !preview.push(&batch)? {
             break;
         }
+        seen(preview.rows);
     }
     Ok(preview.finish(width))
 }
@@ -118,6 +124,7 @@ pub(crate) async fn stream(
         Form::Data(format) => emit_rows(rows, format, out).await,
         Form::ArrowStream => arrow_stream(rows, out).await,
         Form::Markdown => markdown(rows, out).await,
+        Form::Line => lines(rows, out).await,
         Form::Table => Err(Error::new(ErrorKind::Internal, "a table of text does not stream")),
     }
 }
@@ -133,19 +140,31 @@ async fn arrow_stream(mut rows: Rows, out: Box<dyn Write + Send>) -> Result<u64,
     Ok(count)
 }
 
-async fn markdown(mut rows: Rows, out: Box<dyn Write + Send>) -> Result<u64, Error> {
-    let fail = |error| {
-        Error::new(ErrorKind::Unavailable, "the output could not be written").with_source(error)
-    };
+async fn lines(mut rows: Rows, out: Box<dyn Write + Send>) -> Result<u64, Error> {
     let mut out = BufWriter::new(out);
     let mut count = 0;
-    out.write_all(markdown_head(&rows.schema()).as_bytes()).map_err(fail)?;
+    while let Some(batch) = rows.next().await? {
+        out.write_all(line_rows(&batch, count == 0)?.as_bytes()).map_err(unwritten)?;
+        count += batch.num_rows() as u64;
+    }
+    out.flush().map_err(unwritten)?;
+    Ok(count)
+}
+
+async fn markdown(mut rows: Rows, out: Box<dyn Write + Send>) -> Result<u64, Error> {
+    let mut out = BufWriter::new(out);
+    let mut count = 0;
+    out.write_all(markdown_head(&rows.schema()).as_bytes()).map_err(unwritten)?;
     while let Some(batch) = rows.next().await? {
         count += batch.num_rows() as u64;
-        out.write_all(markdown_rows(&batch)?.as_bytes()).map_err(fail)?;
+        out.write_all(markdown_rows(&batch)?.as_bytes()).map_err(unwritten)?;
     }
-    out.flush().map_err(fail)?;
+    out.flush().map_err(unwritten)?;
     Ok(count)
+}
+
+fn unwritten(error: io::Error) -> Error {
+    Error::new(ErrorKind::Unavailable, "the output could not be written").with_source(error)
 }
 
 #[cfg(test)]

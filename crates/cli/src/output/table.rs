@@ -14,7 +14,8 @@ use comfy_table::{Cell, CellAlignment, Table};
 const CELL_CHARACTERS_MAX: usize = 64;
 /// What a column takes beside its content: two spaces and a line.
 const COLUMN_FRAME: usize = 3;
-const NULL: &str = "NULL";
+/// How null reads where no value is nothing.
+pub(super) const NULL: &str = "NULL";
 
 /// On which side a column's text stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,7 +167,7 @@ pub(crate) fn tame(text: &str) -> String {
 }
 
 /// Writes control characters as escapes.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     if !text.contains(char::is_control) {
         return text.to_owned();
     }

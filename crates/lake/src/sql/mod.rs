@@ -1,9 +1,10 @@
 //! SQL over the lake: one statement a call, with what its names, table functions and parameters mean.
 //!
 //! Names are resolved to commits once per statement, so that a query sees one state of the lake.
-//! What a statement writes is written in `write.rs`.
+//! What a statement writes is written in `write.rs`, what is kept of one that reads in `save.rs`.
 
 mod functions;
+mod save;
 mod write;
 
 use std::collections::BTreeMap;
@@ -11,13 +12,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use cidlake_block::Cid;
-use cidlake_query::{Answer, Params, QueryError, Resolve, Resolved, RunOptions, Table};
+use cidlake_query::{Answer, Limits, Params, QueryError, Resolve, Resolved, RunOptions, Table};
+use cidlake_store::Hold;
 
 use crate::datasets;
 use crate::error::{Error, ErrorKind};
 use crate::history::{Target, parse_name};
 use crate::lake::Lake;
-use crate::rows::{Deadline, Rows};
+use crate::rows::{Deadline, Rows, Stop};
 
 /// How a statement runs.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +30,10 @@ pub struct SqlOptions {
     pub params: Params,
     /// Whether it may write: CREATE TABLE … AS, INSERT and DELETE, each as one commit.
     pub write: bool,
+    /// What it may take; never more than the settings allow.
+    pub limits: Limits,
+    /// Ends it before its time.
+    pub stop: Stop,
 }
 
 impl Lake {
@@ -40,15 +46,8 @@ impl Lake {
     /// `NotFound` for an unknown table, `Conflict` where a dataset that is written was changed since
     /// it was read, `Unavailable` when time or memory is over.
     pub async fn sql(&self, sql: &str, options: SqlOptions) -> Result<Rows, Error> {
-        let SqlOptions { timeout_ms, params, write } = options;
-        let allowed = self.inner.settings.query_timeout_ms;
-        let limit = timeout_ms.map_or(allowed, |asked| asked.min(allowed));
-        let deadline = Deadline::after(limit);
-        let hold = self.hold().await?;
-        let resolver = Resolver { lake: self.clone(), write, heads: Mutex::default() };
-        let (go_on, run) = (deadline.go_on(), RunOptions { params, write });
-        let planned = async { Ok(self.inner.engine.run(sql, &run, &resolver, &go_on).await?) };
-        match deadline.limit(planned).await? {
+        let Begun { answer, resolver, deadline, hold } = self.begun(sql, options, false).await?;
+        match answer {
             Answer::Rows(rows) => Ok(Rows::new(rows, Some(deadline), hold)),
             Answer::Write(write) => {
                 let read = resolver.head(&write.name);
@@ -56,6 +55,29 @@ impl Lake {
             }
         }
     }
+
+    /// Plans a statement; with `keep` its rows come as those of CREATE TABLE do.
+    async fn begun(&self, sql: &str, options: SqlOptions, keep: bool) -> Result<Begun, Error> {
+        let SqlOptions { timeout_ms, params, write, limits, stop } = options;
+        let allowed = self.inner.settings.query_timeout_ms;
+        let limit = timeout_ms.map_or(allowed, |asked| asked.min(allowed));
+        let deadline = Deadline::after(limit, stop);
+        let limits = self.inner.settings.limits.least(limits);
+        let hold = self.hold().await?;
+        let resolver = Resolver { lake: self.clone(), write, heads: Mutex::default() };
+        let (go_on, run) = (deadline.go_on(), RunOptions { params, write, keep, limits });
+        let planned = async { Ok(self.inner.engine.run(sql, &run, &resolver, &go_on).await?) };
+        let answer = deadline.limit(planned).await?;
+        Ok(Begun { answer, resolver, deadline, hold })
+    }
+}
+
+/// A statement that was planned.
+struct Begun {
+    answer: Answer,
+    resolver: Resolver,
+    deadline: Deadline,
+    hold: Hold,
 }
 
 /// The lake's names as the query engine asks for them.

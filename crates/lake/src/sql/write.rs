@@ -22,7 +22,7 @@ use crate::ingest::{BatchSource, Source};
 use crate::lake::{Inner, Lake};
 use crate::progress::no_progress;
 use crate::rows::{Deadline, Rows};
-use crate::write::{ExpectedHead, StoreMode, StoreRequest};
+use crate::write::{ExpectedHead, StoreMode, StoreRequest, Stored};
 
 /// The operation of a statement that had nothing to do.
 const NOTHING: &str = "none";
@@ -108,7 +108,6 @@ impl Inner {
         }
     }
 
-    /// Stores rows as they arrive.
     fn stored(
         &self,
         name: &Name,
@@ -116,6 +115,29 @@ impl Inner {
         rows: Rows,
         expected: Option<ExpectedHead>,
     ) -> Result<Written, Error> {
+        let (stored, rows_affected) = self.kept_rows(name, mode, rows, expected)?;
+        let operation = match stored.unchanged {
+            true => NOTHING.to_owned(),
+            false => self.commit(&stored.commit)?.operation,
+        };
+        Ok(Written {
+            name: name.to_string(),
+            operation,
+            commit: stored.commit,
+            cid: stored.cid,
+            rows: stored.rows,
+            rows_affected,
+        })
+    }
+
+    /// Stores rows as they arrive, and returns how many they were beside what became of them.
+    pub(super) fn kept_rows(
+        &self,
+        name: &Name,
+        mode: StoreMode,
+        rows: Rows,
+        expected: Option<ExpectedHead>,
+    ) -> Result<(Stored, u64), Error> {
         let onto = match mode {
             StoreMode::Append => Some(schema_from_bytes(&self.newest(name)?.commit.schema)?),
             _ => None,
@@ -130,22 +152,11 @@ impl Inner {
             ..StoreRequest::default()
         };
         let stored = self.store_table(request, &no_progress())?;
-        let operation = match stored.unchanged {
-            true => NOTHING.to_owned(),
-            false => self.commit(&stored.commit)?.operation,
-        };
-        Ok(Written {
-            name: name.to_string(),
-            operation,
-            commit: stored.commit,
-            cid: stored.cid,
-            rows: stored.rows,
-            rows_affected: count.load(Ordering::Relaxed),
-        })
+        Ok((stored, count.load(Ordering::Relaxed)))
     }
 }
 
-fn exists(name: &Name) -> Error {
+pub(super) fn exists(name: &Name) -> Error {
     Error::new(ErrorKind::Conflict, format!("a dataset named {name} exists already"))
         .with_hint("CREATE OR REPLACE TABLE makes a new version of it, IF NOT EXISTS leaves it")
 }

@@ -260,7 +260,8 @@ pub(super) async fn query(context: &Context, mut arguments: Arguments) -> Result
         Some(values) => Params::from_json(&values)?,
         None => Params::default(),
     };
-    let options = SqlOptions { timeout_ms, params, write: context.allow_write };
+    let write = context.allow_write;
+    let options = SqlOptions { timeout_ms, params, write, ..SqlOptions::default() };
     let rows = context.lake.sql(&sql, options).await?;
     let page = Page::take(rows, 0, caps, format).await?;
     let mut answer = rows_answer(page, format)?;
