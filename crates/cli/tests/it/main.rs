@@ -12,6 +12,7 @@ mod keeping;
 mod mcp;
 mod mistakes;
 mod pipes;
+mod scripts;
 mod tour;
 
 use std::io::Write as _;

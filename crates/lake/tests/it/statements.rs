@@ -3,6 +3,7 @@
 
 mod functions;
 mod params;
+mod saves;
 mod writes;
 
 use cidlake::{Error, Lake, Params, SqlOptions, StoreRequest, no_progress};
