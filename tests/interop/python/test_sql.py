@@ -1,4 +1,4 @@
-"""SQL answers what DuckDB answers on the same files, and refuses what is not one query."""
+"""SQL answers what DuckDB answers on the same files, and refuses what is no query."""
 
 import datetime
 import decimal
@@ -169,7 +169,6 @@ def test_filters_give_the_same_rows_every_time(lake, where):
         "COPY t TO '{file}.copy'",
         "COPY (SELECT 1) TO '{file}.copy' STORED AS CSV",
         "SET datafusion.execution.target_partitions = 1",
-        "SELECT 1; SELECT 2",
         "/* x */ DROP TABLE t",
         "SELECT * FROM t; DROP TABLE t",
         "SELECT 1 / 0",
@@ -177,7 +176,7 @@ def test_filters_give_the_same_rows_every_time(lake, where):
         "EXPLAIN ANALYZE DROP TABLE t",
     ],
 )
-def test_what_is_not_one_query_is_refused(lake, query):
+def test_what_is_no_query_is_refused(lake, query):
     """Q1: invalid and forbidden statements are errors, and change nothing."""
     path = write_parquet(SMALL, lake.folder / "t.parquet")
     lake.store(path, name="t")
@@ -186,6 +185,18 @@ def test_what_is_not_one_query_is_refused(lake, query):
     lake.refuse("sql", query.format(file=path), code=FAILURE if query else (FAILURE, USAGE))
     assert sorted(file for file in lake.folder.iterdir()) == before
     assert_same(SMALL, lake.get("t"))
+
+
+def test_several_statements_answer_one_after_another(lake):
+    """From the line or standard input, up to the first that fails."""
+    lake.store_table(SMALL, "t")
+    script = "SELECT count(*) AS n FROM t; -- ;\nSELECT ';' AS s;"
+    answers = b'{"n":6}\n{"s":";"}\n'
+    assert lake.run("--format", "ndjson", "sql", script).stdout == answers
+    assert lake.run("--format", "ndjson", "sql", stdin=script.encode()).stdout == answers
+    script += " SELECT nosuch FROM t; SELECT 1 AS never"
+    done = lake.run("--format", "ndjson", "sql", stdin=script.encode(), code=FAILURE)
+    assert done.stdout == answers and b"statement 3" in done.stderr
 
 
 @pytest.mark.parametrize(
