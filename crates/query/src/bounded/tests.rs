@@ -1,3 +1,5 @@
+//! Tests of bounded functions: what they refuse, and that they are the same besides.
+
 use std::sync::Arc;
 
 use arrow::array::StringArray;

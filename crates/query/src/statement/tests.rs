@@ -1,3 +1,5 @@
+//! Tests of parsing under limits.
+
 use super::{Parsed, QueryError};
 use crate::params::Params;
 

@@ -1,3 +1,5 @@
+//! Tests of how much functions are said to grow.
+
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, ListArray, StringArray, StringViewArray};

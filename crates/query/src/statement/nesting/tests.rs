@@ -1,3 +1,5 @@
+//! Tests of what nests too deep, or is read too often.
+
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
