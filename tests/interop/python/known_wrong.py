@@ -6,12 +6,20 @@ random statement whether it has the form; where it does not say that, the form i
 it the reason to leave the form out.
 """
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from random_sql import Both, Node, Query, Select, pieces
+from random_sql import Both, Node, Query, Select, With, pieces
 
 CASES = ("CASE WHEN", "COALESCE(")
+TRUTHS = re.compile(r"IS (TRUE|NOT FALSE|UNKNOWN)")
+LISTED = re.compile(r" IN \(\{\}")
+# What works with ranges, of values that may be computed.
+ASKS_RANGE = re.compile(r"[<>]|BETWEEN|abs\((?!\w+\.\w+\))")
+AGGREGATES = re.compile(r"(count|sum|min|max|avg)\((?!.* OVER )")
+IDLE_CAST = re.compile(r"(count|sum|min|max|avg)\((DISTINCT )?CAST\(\w+\.\w+ AS BIGINT\)")
+RANKS = re.compile(r"(row_number|rank|dense_rank)\(\)")
 
 
 @dataclass(frozen=True)
@@ -34,10 +42,10 @@ def known_form(query: Query) -> str | None:
 
 def extreme_of_infinity(query: Query) -> bool:
     return any(
-        isinstance(piece, Node) and piece.text in ("min({})", "max({})") and piece.kind == "edge"
+        node.text in ("min({})", "max({})") and node.kind == "edge"
         for select in selects(query)
         if select.group
-        for piece in pieces(select)
+        for node in nodes(select)
     )
 
 
@@ -53,14 +61,10 @@ def member_below(node: Node, above: str) -> bool:
     return any(member_below(part, below.get(node.text, "NOT")) for part in node.parts)
 
 
-def order_by_nested_case(query: Query) -> bool:
+def order_by_computed(query: Query) -> bool:
     """The last part of a window function is what it orders by."""
-    return any(
-        isinstance(piece, Node)
-        and "OVER (" in piece.text
-        and sum(str(piece.parts[-1]).count(word) for word in CASES) > 1
-        for piece in pieces(query)
-    )
+    windows = [node for node in nodes(query) if "OVER (" in node.text]
+    return any(ASKS_RANGE.search(str(node.parts[-1])) for node in windows)
 
 
 def order_by_twins(query: Query) -> bool:
@@ -77,21 +81,57 @@ def has_twins(columns: tuple[Node, ...]) -> bool:
     return len(set(map(str, columns))) < len(columns)
 
 
-def union_of_case(query: Query) -> bool:
-    return any(
-        isinstance(piece, Both)
-        and piece.word == "UNION"
-        and any(
-            column.kind == "bool" and any(word in str(column) for word in CASES)
-            for side in (piece.left, piece.right)
-            for column in side.columns
-        )
-        for piece in pieces(query)
+def grouped_case(query: Query) -> bool:
+    """A set operation groups by all columns; a test of truth makes a CASE as doubtful elsewhere."""
+    boths = [piece for piece in pieces(query) if isinstance(piece, Both)]
+    sets = [both for both in boths if both.word != "UNION ALL"]
+    columns = [column for both in sets for column in (*both.left.columns, *both.right.columns)]
+    is_set = any(word in str(column) for word in CASES for column in columns)
+    return is_set or ("CASE WHEN" in str(query) and bool(TRUTHS.search(str(query))))
+
+
+def list_of_case(query: Query) -> bool:
+    return any(LISTED.search(node.text) and "CASE" in str(node.parts[1]) for node in nodes(query))
+
+
+def average_of_rank(query: Query) -> bool:
+    texts = [node.text for node in nodes(query)]
+    return any(map(RANKS.match, texts)) and any(text.startswith("avg(") for text in texts)
+
+
+def impossible_of_total(query: Query) -> bool:
+    return any(select.where for select in over_totals(query))
+
+
+def part_of_total(query: Query) -> bool:
+    return any(" FILTER (" in str(column) for one in over_totals(query) for column in one.columns)
+
+
+def idle_cast(query: Query) -> bool:
+    return any(IDLE_CAST.search(str(node)) for node in nodes(query))
+
+
+def over_totals(query: Query) -> list[Select]:
+    """What selects from aggregates that have a row even of nothing."""
+    found = [select for select in selects(query) if any(map(is_total, select.source.parts))]
+    named = [piece for piece in pieces(query) if isinstance(piece, With) and is_total(piece.inner)]
+    return found + [select for one in named for select in selects(one.body)]
+
+
+def is_total(query: Query | Node) -> bool:
+    return (
+        isinstance(query, Select)
+        and all(node.kind == "groups" for node in query.group)
+        and any(AGGREGATES.match(column.text) for column in query.columns)
     )
 
 
 def selects(query: Query) -> list[Select]:
     return [piece for piece in pieces(query) if isinstance(piece, Select)]
+
+
+def nodes(query: Query) -> Iterator[Node]:
+    return (piece for piece in pieces(query) if isinstance(piece, Node))
 
 
 KNOWN = (
@@ -108,10 +148,11 @@ KNOWN = (
         unknown_member,
     ),
     Known(
-        "order by nested case",
-        "A window's order by CASE with a CASE in it is not seen to be the order that it asked for.",
-        "SELECT rank() OVER (ORDER BY CASE WHEN g < COALESCE(s, u) THEN k ELSE n END) FROM small",
-        order_by_nested_case,
+        "order by computed",
+        "The range of what is computed has no type: comparisons, abs and minus of it cannot say how"
+        " they are ordered, and the order that was asked for is not seen to be met.",
+        "SELECT id FROM big ORDER BY abs(n) > 5, id",
+        order_by_computed,
     ),
     Known(
         "order by twins",
@@ -120,10 +161,41 @@ KNOWN = (
         order_by_twins,
     ),
     Known(
-        "union of case",
-        "COALESCE or CASE of booleans may be null for one planner and not for the other.",
+        "grouped case",
+        "What a CASE of booleans may be is null for one planner and not for the other.",
         "SELECT COALESCE(b, TRUE) FROM small UNION SELECT TRUE",
-        union_of_case,
+        grouped_case,
+    ),
+    Known(
+        "list of case",
+        "A list is constant if it is so for no rows, as CASE is where a literal follows its THEN.",
+        "SELECT count(*) FROM small WHERE n IN (CASE WHEN b THEN 1 ELSE k END, 5)",
+        list_of_case,
+    ),
+    Known(
+        "average of rank",
+        "A rank is unsigned; beside a signed number it is a decimal, and so is its average.",
+        "SELECT avg(CASE WHEN id > 0 THEN r ELSE id END)"
+        " FROM (SELECT id, rank() OVER (ORDER BY id) AS r FROM small WHERE id < 9) w",
+        average_of_rank,
+    ),
+    Known(
+        "impossible of total",
+        "A condition that cannot hold goes below an aggregate that has a row even of nothing.",
+        "SELECT 1 FROM (SELECT count(*) AS n FROM small) w WHERE n = 100 AND n = 7",
+        impossible_of_total,
+    ),
+    Known(
+        "part of total",
+        "Where one aggregate of one row is known beforehand, one with FILTER looks for it in vain.",
+        "SELECT sum(c) FILTER (WHERE c > 1), min(5) FROM (SELECT count(k) AS c FROM small) w",
+        part_of_total,
+    ),
+    Known(
+        "idle cast",
+        "A cast that changes nothing is no part of a name, and then two aggregates have the same.",
+        "SELECT sum(CAST(id AS BIGINT)) AS a, sum(id) AS b FROM small",
+        idle_cast,
     ),
     Known(
         "overflow",

@@ -26,6 +26,8 @@ PEAK_MOST = 8 * MEMORY
 QUERIES_AT_ONCE = 50
 # Cheap queries may wait for a part of the heavy ones beside them, not for all.
 WAIT_MOST = 0.5
+# Of some milliseconds' work, on a machine that does much else.
+SOON_S = 2.0
 QUIET_S = 2.0
 BUSY_MOST = 0.25
 
@@ -186,6 +188,20 @@ def test_fifty_queries_at_once_all_answer_and_cheap_ones_soon(stored, spills):
     waited = statistics.median(call.seconds for query, call in calls if query in cheap)
     assert waited < WAIT_MOST * total, f"cheap ones took {waited:.2f} s, all of them {total:.2f} s"
     assert files(spills) == []
+
+
+@pytest.mark.parametrize("query", [LONG_JOIN, LONG_SORT], ids=["join", "sort"])
+def test_what_runs_for_minutes_leaves_room_for_others(stored, spills, query):
+    lake, _ = stored
+    with Server(lake, **small(spills)) as server:
+        long = server.query(query)
+        assert wait_for(lambda: server.cpu_seconds() > 1.0), "it does not work at all"
+        calls = [server.query(CHEAP.format(number)) for number in range(5)]
+        assert [call.rows()[0][0] for call in calls] == list(range(5))
+        assert not long.done.is_set(), f"it ended before the others: {long.answer}"
+        server.kill()
+    waited = statistics.median(call.seconds for call in calls)
+    assert waited < SOON_S, f"they took {waited:.2f} s"
 
 
 def test_first_writes_at_once_all_work(lake):

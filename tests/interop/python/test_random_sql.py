@@ -31,7 +31,7 @@ REFUSED_MOST = 0.05
 # How many smaller statements are tried at most.
 ATTEMPTS = 300
 # Statements among which every known form is.
-RAW = 5_000
+RAW = 10_000
 FAILED = "ours failed"
 
 

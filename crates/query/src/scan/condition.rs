@@ -15,6 +15,9 @@ use datafusion::physical_expr::{AnalysisContext, DynamicFilterTracking, Physical
 
 use super::choice::{BATCH_ROWS, EARLY_MAX, Known};
 
+/// What a batch counts: enough to be halved a few times.
+const BATCH: usize = 1 << 10;
+
 /// A conjunct, over the columns of the table.
 #[derive(Clone, Debug)]
 pub(super) struct Condition {
@@ -71,25 +74,24 @@ impl Seen {
         };
         add(&self.rows, rows);
         add(&self.passed, passed);
-        add(&self.batches, 1);
-        add(&self.touched, usize::from(passed > 0));
+        add(&self.batches, BATCH);
+        add(&self.touched, if passed > 0 { BATCH } else { 0 });
     }
 
     /// Returns the share of rows that passed; `None` before any were seen.
-    fn passing(&self) -> Option<f64> {
+    pub(super) fn passing(&self) -> Option<f64> {
         share(&self.passed, &self.rows)
     }
 
     /// Returns the share of batches of which rows passed; `None` before any were seen.
-    fn touched(&self) -> Option<f64> {
+    pub(super) fn touched(&self) -> Option<f64> {
         share(&self.touched, &self.batches)
     }
 
     /// Lets what was seen count half as much as what comes.
     pub(super) fn fade(&self) {
         for count in [&self.rows, &self.passed, &self.batches, &self.touched] {
-            // The last of them is kept, or a short part would be forgotten at once.
-            count.store(count.load(Ordering::Relaxed).div_ceil(2), Ordering::Relaxed);
+            count.store(count.load(Ordering::Relaxed) / 2, Ordering::Relaxed);
         }
     }
 }

@@ -12,6 +12,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::StreamExt as _;
 
 use super::choice::{EARLY_MAX, Known, Place, choose};
+use super::condition::Seen;
 use crate::engine::Engine;
 use crate::engine::tests::{batch_of, collect, engine_over, now, partitioned_table_of, table_of};
 use crate::error::QueryError;
@@ -184,6 +185,20 @@ fn left_out_by(plan: &Arc<dyn ExecutionPlan>) -> usize {
     let own = plan.metrics().and_then(|metrics| metrics.sum_by_name("pushdown_rows_pruned"));
     let below: usize = plan.children().into_iter().map(left_out_by).sum();
     own.map_or(0, |own| own.as_usize()) + below
+}
+
+#[test]
+fn what_was_seen_fades() {
+    let seen = Seen::default();
+    assert_eq!((seen.passing(), seen.touched()), (None, None));
+    // A part of one batch with rows that pass, then parts without.
+    seen.add(100, 50);
+    for expected in [1.0, 1.0 / 3.0, 1.0 / 7.0, 1.0 / 15.0] {
+        assert_eq!(seen.touched(), Some(expected));
+        seen.fade();
+        seen.add(100, 0);
+    }
+    assert!(seen.passing().unwrap() < 0.05);
 }
 
 #[test]
