@@ -322,6 +322,8 @@ fn config(options: EngineOptions) -> Result<SessionConfig, QueryError> {
     let more = config.options_mut();
     more.sql_parser.map_string_types_to_utf8view = true;
     more.sql_parser.recursion_limit = ConfigNonZeroUsize::try_new(NESTING_MAX)?;
+    // Whether a column may be null is told differently by the logical plan and by the other: no harm.
+    more.execution.skip_physical_aggregate_schema_check = true;
     // A moment is one wherever it is asked for.
     more.execution.time_zone = Some(TIME_ZONE.to_owned());
     // What a sort sets aside for merging is taken by each of them, before it has sorted anything.

@@ -100,7 +100,7 @@ pub enum QueryError {
         message: String,
     },
     /// The query took longer than it may.
-    #[error("the query was stopped after {limit_ms} ms")]
+    #[error("the statement ran longer than {limit_ms} ms")]
     Timeout {
         /// The limit in milliseconds.
         limit_ms: u64,

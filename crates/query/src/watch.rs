@@ -18,6 +18,7 @@ use datafusion::common::tree_node::{Transformed, TreeNode as _, TreeNodeRecursio
 use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::ColumnarValue;
 use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_plan::coop::make_cooperative;
 use datafusion::physical_plan::joins::utils::JoinFilter;
 use datafusion::physical_plan::joins::{NestedLoopJoinExec, NestedLoopJoinExecBuilder};
 use datafusion::physical_plan::unnest::UnnestExec;
@@ -125,7 +126,8 @@ impl ExecutionPlan for Watched {
     ) -> Result<SendableRecordBatchStream> {
         let inner = self.input.execute(partition, context)?;
         let go_on = Arc::clone(&self.go_on);
-        Ok(Box::pin(WatchedStream { inner, go_on, is_over: false }))
+        // A node that multiplies has a next batch at once, for hours: now and then others come first.
+        Ok(make_cooperative(Box::pin(WatchedStream { inner, go_on, is_over: false })))
     }
 }
 

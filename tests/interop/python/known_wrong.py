@@ -18,7 +18,7 @@ LISTED = re.compile(r" IN \(\{\}")
 # What works with ranges, of values that may be computed.
 ASKS_RANGE = re.compile(r"[<>]|BETWEEN|abs\((?!\w+\.\w+\))")
 AGGREGATES = re.compile(r"(count|sum|min|max|avg)\((?!.* OVER )")
-IDLE_CAST = re.compile(r"(count|sum|min|max|avg)\((DISTINCT )?CAST\(\w+\.\w+ AS BIGINT\)")
+CAST_INSIDE = re.compile(r"(count|sum|min|max|avg)\((DISTINCT )?CAST\(\w+\.\w+ AS \w+\)")
 RANKS = re.compile(r"(row_number|rank|dense_rank)\(\)")
 
 
@@ -107,8 +107,8 @@ def part_of_total(query: Query) -> bool:
     return any(" FILTER (" in str(column) for one in over_totals(query) for column in one.columns)
 
 
-def idle_cast(query: Query) -> bool:
-    return any(IDLE_CAST.search(str(node)) for node in nodes(query))
+def unnamed_cast(query: Query) -> bool:
+    return any(CAST_INSIDE.search(str(node)) for node in nodes(query))
 
 
 def over_totals(query: Query) -> list[Select]:
@@ -192,10 +192,10 @@ KNOWN = (
         part_of_total,
     ),
     Known(
-        "idle cast",
-        "A cast that changes nothing is no part of a name, and then two aggregates have the same.",
-        "SELECT sum(CAST(id AS BIGINT)) AS a, sum(id) AS b FROM small",
-        idle_cast,
+        "unnamed cast",
+        "A cast is no part of a name, and then the aggregates with and without it have the same.",
+        "SELECT sum(id) AS a, sum(CAST(id AS DOUBLE)) AS b FROM small",
+        unnamed_cast,
     ),
     Known(
         "overflow",

@@ -184,3 +184,19 @@ fn a_statement_has_a_time() {
     let utc = "SELECT CAST(TIMESTAMPTZ '2024-06-01T14:00:00+02:00' AS TEXT)";
     assert_eq!(of_namesakes(utc).unwrap(), "2024-06-01T12:00:00Z");
 }
+
+#[test]
+fn orders_by_what_is_computed_are_orders() {
+    for (sql, expected) in [
+        ("SELECT g FROM b ORDER BY abs(v) > 50, g", "1;4;2"),
+        ("SELECT g FROM b ORDER BY -abs(v)", "2;1;4"),
+        ("SELECT g FROM b ORDER BY v % 7 < 3, g DESC", "4;1;2"),
+        ("SELECT g, rank() OVER (ORDER BY abs(v) > 50) FROM b ORDER BY g", "1,1;2,3;4,1"),
+        (
+            "SELECT g FROM (SELECT * FROM a UNION ALL SELECT * FROM b) ORDER BY -g, v NULLS LAST",
+            "4;3;2;2;1;1",
+        ),
+    ] {
+        assert_eq!(of_namesakes(sql).unwrap(), expected, "{sql}");
+    }
+}
