@@ -12,11 +12,7 @@ from dataclasses import dataclass
 
 from random_sql import Both, Node, Query, Select, With, pieces
 
-CASES = ("CASE WHEN", "COALESCE(")
-TRUTHS = re.compile(r"IS (TRUE|NOT FALSE|UNKNOWN)")
 LISTED = re.compile(r" IN \(\{\}")
-# What works with ranges, of values that may be computed.
-ASKS_RANGE = re.compile(r"[<>]|BETWEEN|abs\((?!\w+\.\w+\))")
 AGGREGATES = re.compile(r"(count|sum|min|max|avg)\((?!.* OVER )")
 CAST_INSIDE = re.compile(r"(count|sum|min|max|avg)\((DISTINCT )?CAST\(\w+\.\w+ AS \w+\)")
 RANKS = re.compile(r"(row_number|rank|dense_rank)\(\)")
@@ -61,12 +57,6 @@ def member_below(node: Node, above: str) -> bool:
     return any(member_below(part, below.get(node.text, "NOT")) for part in node.parts)
 
 
-def order_by_computed(query: Query) -> bool:
-    """The last part of a window function is what it orders by."""
-    windows = [node for node in nodes(query) if "OVER (" in node.text]
-    return any(ASKS_RANGE.search(str(node.parts[-1])) for node in windows)
-
-
 def order_by_twins(query: Query) -> bool:
     return any(
         isinstance(piece, Both)
@@ -79,15 +69,6 @@ def order_by_twins(query: Query) -> bool:
 
 def has_twins(columns: tuple[Node, ...]) -> bool:
     return len(set(map(str, columns))) < len(columns)
-
-
-def grouped_case(query: Query) -> bool:
-    """A set operation groups by all columns; a test of truth makes a CASE as doubtful elsewhere."""
-    boths = [piece for piece in pieces(query) if isinstance(piece, Both)]
-    sets = [both for both in boths if both.word != "UNION ALL"]
-    columns = [column for both in sets for column in (*both.left.columns, *both.right.columns)]
-    is_set = any(word in str(column) for word in CASES for column in columns)
-    return is_set or ("CASE WHEN" in str(query) and bool(TRUTHS.search(str(query))))
 
 
 def list_of_case(query: Query) -> bool:
@@ -148,23 +129,10 @@ KNOWN = (
         unknown_member,
     ),
     Known(
-        "order by computed",
-        "The range of what is computed has no type: comparisons, abs and minus of it cannot say how"
-        " they are ordered, and the order that was asked for is not seen to be met.",
-        "SELECT id FROM big ORDER BY abs(n) > 5, id",
-        order_by_computed,
-    ),
-    Known(
         "order by twins",
         "A part of UNION ALL with one column twice is not seen to be sorted by both.",
         "SELECT d AS a, d AS b FROM big UNION ALL SELECT d AS a, d AS b FROM mid ORDER BY a, b",
         order_by_twins,
-    ),
-    Known(
-        "grouped case",
-        "What a CASE of booleans may be is null for one planner and not for the other.",
-        "SELECT COALESCE(b, TRUE) FROM small UNION SELECT TRUE",
-        grouped_case,
     ),
     Known(
         "list of case",
