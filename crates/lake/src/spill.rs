@@ -39,7 +39,7 @@ impl Spill for SpillFolder {
 fn make(temporary: &Path) -> std::io::Result<Held> {
     // What cannot be removed is another user's, or another's work: it is no reason to fail.
     drop(remove_left(temporary));
-    let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(temporary)?;
+    let folder = private(tempfile::Builder::new().prefix(PREFIX)).tempdir_in(temporary)?;
     // It gets its name once it is locked, or it would look free in between.
     let draft = folder.path().join("draft");
     let lock = OpenOptions::new().write(true).create_new(true).open(&draft)?;
@@ -48,14 +48,36 @@ fn make(temporary: &Path) -> std::io::Result<Held> {
     Ok(Held { folder, _lock: lock })
 }
 
+/// Lets nobody else in.
+fn private<'a, 'n>(
+    builder: &'a mut tempfile::Builder<'n, 'n>,
+) -> &'a mut tempfile::Builder<'n, 'n> {
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+    builder
+}
+
+/// Opens what has the name of a lock. Anybody may have put it there: a pipe is not waited for, and a link
+/// not followed.
+fn open_lock(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    {
+        let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW;
+        std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, flags.bits().cast_signed());
+    }
+    options.open(path)
+}
+
 fn remove_left(temporary: &Path) -> std::io::Result<()> {
     for entry in std::fs::read_dir(temporary)? {
         let entry = entry?;
         if !entry.file_name().to_string_lossy().starts_with(PREFIX) {
             continue;
         }
-        let Ok(lock) = File::open(entry.path().join(LOCK)) else { continue };
-        if lock.try_lock().is_ok() {
+        let Ok(lock) = open_lock(&entry.path().join(LOCK)) else { continue };
+        if lock.metadata()?.is_file() && lock.try_lock().is_ok() {
             // Where another process does the same at once, one of the two finds nothing.
             drop(std::fs::remove_dir_all(entry.path()));
         }
@@ -89,14 +111,25 @@ mod tests {
         std::fs::create_dir(&begun).unwrap();
         std::fs::create_dir(&other).unwrap();
 
+        // A link to somebody's lock is none.
+        let linked = temporary.path().join(format!("{PREFIX}linked"));
+        std::fs::create_dir(&linked).unwrap();
+        #[cfg(unix)]
+        std::os::unix::fs::symlink("/dev/null", linked.join(LOCK)).unwrap();
+
         let second = make(temporary.path()).unwrap();
-        let mut expected =
-            vec![held.folder.path().to_owned(), second.folder.path().to_owned(), begun, other];
+        let mut expected = vec![
+            held.folder.path().to_owned(),
+            second.folder.path().to_owned(),
+            begun,
+            other,
+            linked,
+        ];
         expected.sort();
         assert_eq!(names(temporary.path()), expected);
 
         drop(held);
         expected.retain(|path| path.exists());
-        assert_eq!(expected.len(), 3);
+        assert_eq!(expected.len(), 4);
     }
 }

@@ -153,6 +153,10 @@ impl Engine {
         Ok(Arc::clone(self.spilling.get_or_init(|| made)))
     }
 
+    pub(crate) fn spill(&self) -> Option<Arc<dyn Spill>> {
+        self.spill.clone()
+    }
+
     pub(crate) fn admit(&self) -> &dyn Admit {
         self.admit.as_ref()
     }

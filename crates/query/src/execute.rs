@@ -5,19 +5,21 @@
 //! what holds rows in memory has mostly taken them in by then.
 
 use std::any::Any;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
+use arrow::record_batch::RecordBatch;
 use datafusion::common::config::ConfigNonZeroUsize;
-use datafusion::common::{DataFusionError, Result};
+use datafusion::common::{DataFusionError, Result, internal_err};
 use datafusion::dataframe::DataFrame;
 use datafusion::execution::TaskContext;
 use datafusion::execution::context::SessionState;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{SendableRecordBatchStream, execute_stream};
-use futures::StreamExt as _;
+use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream, execute_stream};
+use futures::{FutureExt as _, StreamExt as _};
 
 use crate::engine::Engine;
 use crate::guard::{Need, need_of};
@@ -55,10 +57,14 @@ impl Execution<'_> {
         let plan = watched(plan, self.go_on)?;
         let turn = self.engine.admit().admit(need).await;
         let context = Arc::new(TaskContext::from(&self.session(state, need)?));
-        let mut stream = execute_stream(plan, context)?;
+        // A panic, which foreign bytes may cause in a decoder, is an error from the first batch on.
+        let begun = AssertUnwindSafe(begun(plan, context)).catch_unwind().await;
+        let (first, stream) =
+            begun.unwrap_or_else(|_| internal_err!("the engine failed on these data"))?;
         let schema = stream.schema();
-        let first = stream.next().await.transpose()?;
         let first = futures::stream::iter(first.map(Ok));
+        // The folder of what is spilled is there as long as anything is read of it.
+        let turn = Box::new((turn, self.engine.spill()));
         Ok(held(
             schema,
             Box::pin(RecordBatchStreamAdapter::new(stream.schema(), first.chain(stream))),
@@ -74,6 +80,16 @@ impl Execution<'_> {
         let env = self.engine.spilling()?;
         Ok(SessionStateBuilder::new_from_existing(state).with_runtime_env(env).build())
     }
+}
+
+/// Begins to run a plan: its first batch, and the others.
+async fn begun(
+    plan: Arc<dyn ExecutionPlan>,
+    context: Arc<TaskContext>,
+) -> Result<(Option<RecordBatch>, SendableRecordBatchStream)> {
+    let mut stream = execute_stream(plan, context)?;
+    let first = stream.next().await.transpose()?;
+    Ok((first, stream))
 }
 
 /// Returns a stream that gives its turn back when it is dropped.

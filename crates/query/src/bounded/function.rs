@@ -19,6 +19,7 @@ use datafusion::logical_expr::{
 
 use super::bounded;
 use super::growth::Growth;
+use crate::error::QueryError;
 
 /// A function with the most that one call may make.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -39,11 +40,13 @@ impl Bounded {
         if bytes <= self.bytes_max || bytes <= held(&args.args) {
             return Ok(());
         }
-        Err(DataFusionError::ResourcesExhausted(format!(
+        let message = format!(
             "{} would make up to {bytes} bytes at once, and {} are the most",
             self.function.name(),
             self.bytes_max
-        )))
+        );
+        // Not the engine's own error: with more memory to itself it would make as much again.
+        Err(DataFusionError::External(Box::new(QueryError::Resources { message })))
     }
 
     /// What a function becomes is bounded, too: two calls of it may have become one.

@@ -13,6 +13,7 @@ use datafusion::logical_expr::{ColumnarValue, Expr, ScalarFunctionArgs, ScalarUD
 
 use super::function::Bounded;
 use super::{BYTES_LEAST, bound};
+use crate::error::QueryError;
 
 /// All functions, as they are and bounded.
 fn functions(memory_bytes_max: usize) -> Vec<(Arc<ScalarUDF>, Arc<ScalarUDF>)> {
@@ -105,7 +106,9 @@ fn a_call_makes_no_more_than_its_share() {
         ("replace", vec![text(&"x".repeat(10_000)), text("x"), text(&"y".repeat(10_000))]),
     ] {
         match call(&bounded(function, 0), args, 1) {
-            Err(DataFusionError::ResourcesExhausted(message)) => {
+            Err(DataFusionError::External(error)) => {
+                let message = error.to_string();
+                assert!(matches!(error.downcast_ref(), Some(QueryError::Resources { .. })));
                 let most = BYTES_LEAST.to_string();
                 assert!(message.contains(function) && message.contains(&most), "{message}");
             }

@@ -200,3 +200,17 @@ fn orders_by_what_is_computed_are_orders() {
         assert_eq!(of_namesakes(sql).unwrap(), expected, "{sql}");
     }
 }
+
+#[test]
+fn hints_do_not_ask_what_the_statement_keeps_from_them() {
+    for (sql, expected) in [
+        ("SELECT v FROM a WHERE v <> 0 ORDER BY 1000 / v LIMIT 2", "20;10"),
+        ("SELECT g FROM a WHERE g <> 2 ORDER BY 100 / (g - 2) LIMIT 1", "1"),
+        (
+            "SELECT count(*) FROM (SELECT g FROM a WHERE g <> 2) x JOIN b ON 100 / (x.g - 2) = b.v * 10",
+            "1",
+        ),
+    ] {
+        assert_eq!(of_namesakes(sql).unwrap(), expected, "{sql}");
+    }
+}

@@ -8,7 +8,8 @@ use datafusion::common::Statistics;
 use datafusion::common::tree_node::{TreeNode as _, TreeNodeRecursion};
 use datafusion::logical_expr::Operator;
 use datafusion::physical_expr::expressions::{
-    BinaryExpr, CastExpr, Column, InListExpr, IsNotNullExpr, IsNullExpr, LikeExpr, Literal, NotExpr,
+    BinaryExpr, CastExpr, Column, DynamicFilterPhysicalExpr, InListExpr, IsNotNullExpr, IsNullExpr,
+    LikeExpr, Literal, NotExpr,
 };
 use datafusion::physical_expr::intervals::utils::check_support;
 use datafusion::physical_expr::{AnalysisContext, DynamicFilterTracking, PhysicalExpr, analyze};
@@ -39,7 +40,7 @@ impl Condition {
         schema: &SchemaRef,
         statistics: &Statistics,
     ) -> Self {
-        let is_hint = DynamicFilterTracking::classify(&expr).contains_dynamic_filter();
+        let is_hint = is_hint(&expr);
         let is_infallible = is_infallible(&expr);
         let expected = if is_hint { None } else { expected(&expr, schema, statistics) };
         Self { expr, is_hint, is_infallible, expected, seen: Arc::default() }
@@ -115,14 +116,45 @@ fn is_infallible(expr: &Arc<dyn PhysicalExpr>) -> bool {
             || node.downcast_ref::<IsNotNullExpr>().is_some()
             || node.downcast_ref::<NotExpr>().is_some()
             || node.downcast_ref::<LikeExpr>().is_some()
-            || node.downcast_ref::<BinaryExpr>().is_some_and(|binary| {
-                binary.op().supports_propagation()
-                    || matches!(binary.op(), Operator::NotEq | Operator::Or)
-            });
+            || node.downcast_ref::<BinaryExpr>().is_some_and(|binary| compares(*binary.op()));
         is_infallible &= is_plain && node.downcast_ref::<CastExpr>().is_none();
         Ok(if is_plain { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
     });
     is_infallible
+}
+
+fn compares(operator: Operator) -> bool {
+    matches!(
+        operator,
+        Operator::Eq
+            | Operator::NotEq
+            | Operator::Lt
+            | Operator::LtEq
+            | Operator::Gt
+            | Operator::GtEq
+            | Operator::And
+            | Operator::Or
+            | Operator::IsDistinctFrom
+            | Operator::IsNotDistinctFrom
+    )
+}
+
+/// Whether a hint is about columns as they are. One about what is computed of them may fail on rows that
+/// the statement keeps from it.
+pub(super) fn is_plain_hint(expr: &Arc<dyn PhysicalExpr>) -> bool {
+    let mut is_plain = true;
+    // The visitor below never fails.
+    let _ = expr.apply(|node| {
+        is_plain &= node.downcast_ref::<Column>().is_some()
+            || node.downcast_ref::<Literal>().is_some()
+            || node.downcast_ref::<DynamicFilterPhysicalExpr>().is_some();
+        Ok(TreeNodeRecursion::Continue)
+    });
+    is_plain
+}
+
+pub(super) fn is_hint(expr: &Arc<dyn PhysicalExpr>) -> bool {
+    DynamicFilterTracking::classify(expr).contains_dynamic_filter()
 }
 
 /// Returns the share of rows that is expected to pass, from the bounds of columns; of an equality

@@ -29,7 +29,7 @@ use object_store::ObjectStore;
 
 use super::after::{After, Check};
 use super::choice::Place;
-use super::condition::Condition;
+use super::condition::{Condition, is_hint, is_plain_hint};
 use super::early::Early;
 use super::morsels::{PartMorselizer, Prepared};
 
@@ -62,7 +62,9 @@ impl FilteringSource {
     /// types that the reader can filter by.
     fn takes(&self, filter: &Arc<dyn PhysicalExpr>) -> bool {
         let schema = self.reader.table_schema().schema_without_virtual_columns();
-        can_expr_be_pushed_down_with_schemas(filter, schema) && !is_volatile(filter)
+        can_expr_be_pushed_down_with_schemas(filter, schema)
+            && !is_volatile(filter)
+            && (!is_hint(filter) || is_plain_hint(filter))
     }
 
     fn exprs(&self) -> impl Iterator<Item = &Arc<dyn PhysicalExpr>> {
