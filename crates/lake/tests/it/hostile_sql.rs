@@ -89,7 +89,8 @@ impl Target {
 
     /// The lake answers as before, and nothing has been written.
     async fn goes_on(&self, after: &str) {
-        let plain = "SELECT sum(n), count(*), (SELECT count(*) FROM history('t')) FROM t";
+        let plain =
+            "SELECT sum(n), count(*), (SELECT count(*) FROM history('t')) AS versions FROM t";
         assert_eq!(self.ask(plain).await.unwrap(), "6,3,1", "after {}", beginning(after));
         let names = "SELECT name FROM datasets ORDER BY name";
         assert_eq!(self.ask(names).await.unwrap(), "many;t");
