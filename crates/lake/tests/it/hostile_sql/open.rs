@@ -137,7 +137,6 @@ fn nothing_is_written_from_within_a_query() {
             "CALL system.delete('t')",
             "DESCRIBE DELETE FROM t WHERE true",
             "SHOW TABLES; DROP TABLE t",
-            "/*! DELETE FROM t WHERE true */",
             "/**/D/**/ELETE FROM t WHERE true",
         ] {
             target.refused(sql, &[Invalid, NotFound, Usage]).await;
