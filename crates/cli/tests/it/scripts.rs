@@ -8,7 +8,7 @@ use crate::{Place, text};
 #[test]
 fn several_statements_run_in_their_order() {
     let place = Place::with_people();
-    let script = "-- two; of them\nSELECT ';' AS a;\nSELECT count(*) AS n FROM people -- ;\n;";
+    let script = "SELECT ';' AS a; -- two; of them\nSELECT count(*) AS n FROM people -- ;\n;";
     let expected = "[\n{\"a\":\";\"}\n]\n[\n{\"n\":3}\n]\n";
     assert_eq!(place.good(&["sql", script]), expected);
     place.write("script.sql", script);
