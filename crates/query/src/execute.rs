@@ -39,7 +39,8 @@ impl Execution<'_> {
     /// Begins to run the plan in the session `state`.
     pub(crate) async fn start(&self, state: SessionState) -> Result<SendableRecordBatchStream> {
         match self.attempt(state.clone(), None).await {
-            // What the attempt had is given back by now, or it would wait for itself.
+            // Its turn is given back by now, or it would wait for itself. Tasks that are still to notice
+            // may hold memory a moment longer.
             Err(error) if is_memory(&error) => {
                 self.attempt(spilling(state)?, Some(Need::All)).await
             }
