@@ -113,7 +113,7 @@ pub use read::GetOptions;
 pub use repair::Repaired;
 pub use rows::{Rows, Stop, emit_rows};
 pub use settings::{Overrides, Settings};
-pub use sql::SqlOptions;
+pub use sql::{Snapshot, SqlOptions};
 pub use tags::{TagInfo, TagRequest, Tagged, Untagged};
 pub use vfs::{VfsEntry, VfsKind};
 pub use write::{ExpectedHead, StoreMode, StoreRequest, Stored};

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use cidlake_block::Cid;
 use cidlake_query::{Scan, Table};
 
 use crate::error::Error;
@@ -22,6 +23,18 @@ pub struct GetOptions {
 }
 
 impl Lake {
+    /// Returns the CID of the version that `reference` means now, or of the content where that is no
+    /// table of this lake. As a reference it means the same for as long as it is kept.
+    ///
+    /// # Errors
+    /// `NotFound` and `Usage` as for every reference.
+    pub async fn resolve(&self, reference: &str) -> Result<Cid, Error> {
+        Ok(match self.target(reference).await? {
+            Target::Commit(found) => found.cid,
+            Target::Content(cid) => cid,
+        })
+    }
+
     /// Returns rows of one table, in the order in which they were stored, with exactly the types
     /// that they were stored with.
     ///

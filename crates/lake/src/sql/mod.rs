@@ -5,7 +5,10 @@
 
 mod functions;
 mod save;
+mod snapshot;
 mod write;
+
+pub use snapshot::Snapshot;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,6 +37,9 @@ pub struct SqlOptions {
     pub limits: Limits,
     /// Ends it before its time.
     pub stop: Stop,
+    /// What names mean; shared with another statement, what they meant to that one. A statement that
+    /// may write always takes the newest versions.
+    pub snapshot: Snapshot,
 }
 
 impl Lake {
@@ -58,13 +64,15 @@ impl Lake {
 
     /// Plans a statement; with `keep` its rows come as those of CREATE TABLE do.
     async fn begun(&self, sql: &str, options: SqlOptions, keep: bool) -> Result<Begun, Error> {
-        let SqlOptions { timeout_ms, params, write, limits, stop } = options;
+        let SqlOptions { timeout_ms, params, write, limits, stop, snapshot } = options;
         let allowed = self.inner.settings.query_timeout_ms;
         let limit = timeout_ms.map_or(allowed, |asked| asked.min(allowed));
         let deadline = Deadline::after(limit, stop);
         let limits = self.inner.settings.limits.least(limits);
         let hold = self.hold().await?;
-        let resolver = Resolver { lake: self.clone(), write, heads: Mutex::default() };
+        // What is written is written over what is the newest now.
+        let snapshot = if write { Snapshot::default() } else { snapshot };
+        let resolver = Resolver { lake: self.clone(), write, snapshot, heads: Mutex::default() };
         let (go_on, run) = (deadline.go_on(), RunOptions { params, write, keep, limits });
         let planned = async { Ok(self.inner.engine.run(sql, &run, &resolver, &go_on).await?) };
         let answer = deadline.limit(planned).await?;
@@ -84,6 +92,7 @@ struct Begun {
 struct Resolver {
     lake: Lake,
     write: bool,
+    snapshot: Snapshot,
     /// Of a statement that may write, the newest versions of datasets as it begins to read them.
     heads: Mutex<BTreeMap<String, Cid>>,
 }
@@ -106,15 +115,7 @@ impl Resolver {
         Ok(())
     }
 
-    fn head(&self, name: &str) -> Option<Cid> {
-        let key = parse_name(name).ok()?.to_string();
-        self.heads.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied()
-    }
-}
-
-#[async_trait]
-impl Resolve for Resolver {
-    async fn resolve(&self, reference: &str) -> Result<Option<Resolved>, QueryError> {
+    async fn look_up(&self, reference: &str) -> Result<Option<Resolved>, QueryError> {
         if reference == "datasets" || reference == "main.datasets" {
             let infos = self.lake.datasets().await.map_err(query_error)?;
             return Ok(Some(Resolved::Rows(datasets::as_batch(&infos)?)));
@@ -132,15 +133,42 @@ impl Resolve for Resolver {
         Ok(Some(meant(target)?))
     }
 
+    fn head(&self, name: &str) -> Option<Cid> {
+        let key = parse_name(name).ok()?.to_string();
+        self.heads.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied()
+    }
+}
+
+#[async_trait]
+impl Resolve for Resolver {
+    async fn resolve(&self, reference: &str) -> Result<Option<Resolved>, QueryError> {
+        if let Some(meaning) = self.snapshot.meaning(reference) {
+            return Ok(Some(meaning));
+        }
+        let meaning = self.look_up(reference).await?;
+        if let Some(meaning) = &meaning {
+            self.snapshot.note(reference.to_owned(), meaning);
+        }
+        Ok(meaning)
+    }
+
     fn functions(&self) -> &[&'static str] {
         &functions::NAMES
     }
 
     async fn call(&self, name: &str, args: &[String]) -> Result<Option<Resolved>, QueryError> {
+        let text = snapshot::call_text(name, args);
+        if let Some(meaning) = self.snapshot.meaning(&text) {
+            return Ok(Some(meaning));
+        }
         if let Some(first) = args.first() {
             self.note(first).await?;
         }
-        functions::call(&self.lake, name, args).await.map_err(query_error)
+        let meaning = functions::call(&self.lake, name, args).await.map_err(query_error)?;
+        if let Some(meaning) = &meaning {
+            self.snapshot.note(text, meaning);
+        }
+        Ok(meaning)
     }
 
     async fn names(&self) -> Vec<String> {

@@ -4,6 +4,7 @@
 mod functions;
 mod params;
 mod saves;
+mod snapshots;
 mod writes;
 
 use cidlake::{Error, Lake, Params, SqlOptions, StoreRequest, no_progress};
