@@ -141,7 +141,8 @@ impl Lake {
             ..Options::default()
         };
         let store = Arc::new(Store::open(disk, &settings.path, options)?);
-        let blocks: Arc<dyn Blocks> = Arc::new(LakeBlocks::new(Arc::clone(&store)));
+        let blocks: Arc<dyn Blocks> =
+            Arc::new(LakeBlocks::new(Arc::clone(&store), settings.threads));
         let engine = Engine::new(
             Arc::clone(&blocks),
             EngineOptions {
