@@ -75,7 +75,7 @@ impl Rows {
     }
 }
 
-/// Stops a statement from outside. All clones are one switch, and it is not turned back.
+/// Stops a statement, or a store, from outside. All clones are one switch, and it is not turned back.
 #[derive(Clone, Debug)]
 pub struct Stop(Arc<watch::Sender<bool>>);
 
@@ -86,9 +86,15 @@ impl Default for Stop {
 }
 
 impl Stop {
-    /// Stops every statement that was given this switch: it fails as `Unavailable`.
+    /// Stops all work that was given this switch: it fails as `Unavailable`. A store that is being
+    /// published is not stopped any more.
     pub fn stop(&self) {
         self.0.send_replace(true);
+    }
+
+    /// Fails where it was stopped: for work that goes on by itself from step to step.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.is_stopped() { Err(stopped("the work")) } else { Ok(()) }
     }
 
     fn is_stopped(&self) -> bool {
@@ -142,7 +148,7 @@ impl Deadline {
         let work = tokio::time::timeout_at(self.at, work);
         tokio::select! {
             biased;
-            () = self.stop.stopped() => Err(stopped()),
+            () = self.stop.stopped() => Err(stopped("the statement")),
             result = work => result.unwrap_or_else(|_| Err(self.passed())),
         }
     }
@@ -169,8 +175,8 @@ impl Deadline {
     }
 }
 
-fn stopped() -> Error {
-    Error::new(ErrorKind::Unavailable, "the statement was stopped")
+fn stopped(what: &str) -> Error {
+    Error::new(ErrorKind::Unavailable, format!("{what} was stopped"))
 }
 
 /// Writes `rows` to `out` as `format` and returns how many there were.

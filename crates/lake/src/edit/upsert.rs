@@ -128,7 +128,7 @@ impl Inner {
         let upsert = Upsert {
             name,
             hold: &hold,
-            rows: self.in_memory(incoming(opened), columns, progress)?,
+            rows: self.in_memory(incoming(opened, request.stop.clone()), columns, progress)?,
             schema,
             onto: base.commit.schema,
             base: base.cid,
@@ -141,6 +141,7 @@ impl Inner {
         };
         let mut known = Known::default();
         for _ in 0..KEY_DRAFTS_MAX {
+            request.stop.check()?;
             if let Some((published, done)) = self.upsert_once(&upsert, &mut known)? {
                 return Ok(described(Some(&upsert.name), published, known.new_bytes, Some(done)));
             }

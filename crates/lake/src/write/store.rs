@@ -23,6 +23,7 @@ use crate::history::{Found, parse_name};
 use crate::ingest::{self, Opened, Source};
 use crate::lake::{Inner, Lake};
 use crate::progress::Progress;
+use crate::rows::Stop;
 
 /// What to store and under which name.
 #[derive(Debug, Default)]
@@ -48,6 +49,8 @@ pub struct StoreRequest {
     /// Which version must be the newest when this one takes its place, where rows are not put in by
     /// their keys; absent: any.
     pub expected: Option<ExpectedHead>,
+    /// Ends it before it is published.
+    pub stop: Stop,
 }
 
 /// What a dataset must be for a version to become its newest.
@@ -189,9 +192,10 @@ impl Inner {
             names => Some(KeySet::new(KeyColumns::new(&opened.schema, names)?)),
         };
         let partitioning = Partitioning::new(&opened.schema, &intent.partition_columns)?;
-        let rows = keyed(incoming(opened), keys.as_mut());
+        let rows = keyed(incoming(opened, request.stop.clone()), keys.as_mut());
         let rows = self.grouped(rows, &partitioning, progress)?;
         let (parts, new_bytes) = self.store_rows(&hold, rows, rule, progress)?;
+        request.stop.check()?;
         let published = self.publish_rows(&hold, &intent, &parts, keys.as_ref())?;
         Ok(described(intent.name.as_ref(), published, new_bytes, None))
     }
@@ -278,12 +282,16 @@ impl Inner {
     }
 }
 
-/// Returns input as rows on their way in.
-pub(crate) fn incoming(opened: Opened) -> Incoming<'static> {
+/// Returns input as rows on their way in, until `stop` says no more.
+pub(crate) fn incoming(opened: Opened, stop: Stop) -> Incoming<'static> {
     let Opened { schema, batches, bytes_total, bytes_read, rows_total } = opened;
+    let batches = batches.map(move |batch| {
+        stop.check()?;
+        Ok(batch?)
+    });
     Incoming {
         schema,
-        batches: Box::new(batches.map(|batch| batch.map_err(Error::from))),
+        batches: Box::new(batches),
         rows_total,
         bytes_total,
         bytes_read: Box::new(move || ingest::total(&bytes_read)),

@@ -1,8 +1,8 @@
 //! Results that are kept as datasets, and statements that are stopped.
 
-use cidlake::{ErrorKind, SqlOptions, Stop};
+use cidlake::{ErrorKind, SqlOptions, Stop, StoreMode, StoreRequest, no_progress};
 
-use crate::{Place, get, run, sql, store};
+use crate::{Place, get, named, run, sql, store};
 
 /// More than anybody would wait for, of a table `t` with a column `n`.
 const ENDLESS: &str =
@@ -82,5 +82,29 @@ fn a_statement_stops_when_it_is_told_to() {
         let error = lake.sql_saved("SELECT 1 AS n", "u", options).await.unwrap_err();
         assert_eq!(error.to_string(), "the statement was stopped");
         assert_eq!(sql(&lake, "SELECT name, rows FROM datasets").await.unwrap(), "t,5000");
+    });
+}
+
+#[test]
+fn a_store_that_is_stopped_leaves_nothing() {
+    run(async {
+        let place = Place::new();
+        let lake = place.open().await;
+        store(&lake, "t", "n\n1\n").await;
+        let key = Some(vec!["n".to_owned()]);
+        lake.store(StoreRequest { key, ..named("k", "n\n1\n") }, no_progress()).await.unwrap();
+        for (name, mode) in [
+            ("new", StoreMode::Overwrite),
+            ("t", StoreMode::Overwrite),
+            ("t", StoreMode::Append),
+            ("k", StoreMode::Upsert),
+        ] {
+            let stop = Stop::default();
+            stop.stop();
+            let request = StoreRequest { mode, stop, ..named(name, "n\n2\n") };
+            let error = lake.store(request, no_progress()).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Unavailable, "{name}: {error}");
+        }
+        assert_eq!(sql(&lake, "SELECT name, rows FROM datasets").await.unwrap(), "k,1;t,1");
     });
 }
