@@ -19,6 +19,11 @@ pub(crate) enum Task {
         /// Arguments for pytest.
         arguments: Vec<String>,
     },
+    /// Build and test the Python package.
+    Python {
+        /// Arguments for pytest.
+        arguments: Vec<String>,
+    },
     /// Plant bugs in a copy of the store.
     Planted {
         /// Parts of the names of bugs; none are all bugs.
@@ -50,6 +55,7 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Task, Str
         Some("tidy") => Task::Tidy,
         Some("test") => Task::Test { interop: true, filters: rest.clone() },
         Some("interop") => Task::Interop { arguments: rest.clone() },
+        Some("python") => Task::Python { arguments: rest.clone() },
         Some("planted") => Task::Planted { filters: rest.clone() },
         Some("bench") => Task::Bench { arguments: rest.clone() },
         other => return Err(format!("there is no task {:?}", other.unwrap_or_default())),
@@ -86,6 +92,7 @@ mod tests {
             ("test --no-interop", Task::Test { interop: false, filters: strings(&[]) }),
             ("test -- a --b", Task::Test { interop: true, filters: strings(&["a", "--b"]) }),
             ("interop -- -k hits", Task::Interop { arguments: strings(&["-k", "hits"]) }),
+            ("python -- -k fork", Task::Python { arguments: strings(&["-k", "fork"]) }),
             ("planted -- sync", Task::Planted { filters: strings(&["sync"]) }),
             ("bench -- --runs 1", Task::Bench { arguments: strings(&["--runs", "1"]) }),
         ];
@@ -104,7 +111,7 @@ mod tests {
 
     #[test]
     fn help_names_every_task() {
-        for task in ["test", "tidy", "interop", "planted", "bench", "--no-interop"] {
+        for task in ["test", "tidy", "interop", "python", "planted", "bench", "--no-interop"] {
             assert!(crate::HELP.contains(task), "{task}");
         }
     }

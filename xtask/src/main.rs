@@ -13,6 +13,7 @@ mod arguments;
 mod bench;
 mod interop;
 mod node;
+mod package;
 mod planted;
 mod process;
 mod project;
@@ -33,19 +34,21 @@ Usage: cargo xtask <TASK> [OPTIONS] [-- ARGS…]
 
 Tasks:
   test      Everything that must hold: the house rules, all Rust tests and doc tests in the
-            release profile, then the tests against Python and Node
+            release profile, then the tests against Python and Node, then the Python package
   tidy      The house rules alone; takes a second and compiles nothing
   interop   The tests against Python and Node alone; builds the binary if it is out of date
+  python    The Python package alone: builds its wheel, installs it, runs its tests
   planted   Plants known bugs in a copy of the store, one at a time; its tests must notice each
   bench     bench/lineitem.py: `cidlake` beside its rivals; never part of the tests
 
 Options:
-  --no-interop   With `test`: leave out the tests against Python and Node
+  --no-interop   With `test`: leave out the tests against Python and Node, and the package
   -h, --help     Print this text
 
 Behind `--`:
   test      filters for the Rust tests; the rest of the suite is then left out
   interop   arguments for pytest, such as `-k covid`; Node is then left out
+  python    arguments for pytest, such as `-k fork`; other checks are then left out
   planted   parts of the names of bugs, such as `sync`; only these are planted
   bench     arguments for the benchmark, such as `--scale 10 --runs 1`
 
@@ -93,6 +96,7 @@ fn perform(task: Task) -> Result<(), String> {
             suite::build(&project)?;
             interop::run(&project, &arguments)
         }
+        Task::Python { arguments } => package::run(&Project::locate()?, &arguments),
         Task::Planted { filters } => planted::run(&Project::locate()?, &filters),
         Task::Bench { arguments } => bench::run(&Project::locate()?, &arguments),
     }

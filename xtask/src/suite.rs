@@ -5,7 +5,7 @@
 
 use crate::process::{self, Steps};
 use crate::project::Project;
-use crate::{interop, tidy};
+use crate::{interop, package, tidy};
 
 /// Runs the suite; with `filters` only the Rust tests that match them.
 ///
@@ -40,6 +40,7 @@ fn run_steps(
     })?;
     if interop && filters.is_empty() {
         steps.step("tests against Python and Node", || interop::run(project, &[]))?;
+        steps.step("the Python package", || package::run(project, &[]))?;
     }
     Ok(())
 }

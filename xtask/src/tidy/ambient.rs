@@ -24,7 +24,7 @@ const PLACES: [(&str, &[&str], &str); 8] = [
     ("SystemTime", &["crates/lake/src/clock.rs", "xtask/"], "take `now_ms` as a parameter"),
     (
         "Instant::now",
-        &["crates/lake/", "crates/cli/", "bench/", "xtask/"],
+        &["crates/lake/", "crates/cli/", "crates/python/", "bench/", "xtask/"],
         "take the time as a parameter",
     ),
     (
