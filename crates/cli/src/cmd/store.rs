@@ -80,7 +80,7 @@ pub(super) async fn run(context: &Context, args: StoreArgs) -> Result<(), Error>
         metadata: args.metadata.into_iter().collect(),
         input_format: args.input_format,
         message: args.message,
-        expected: None,
+        ..StoreRequest::default()
     };
     let lake = context.open(Open::Create).await?;
     let meter = context.meter("");
