@@ -67,7 +67,7 @@ fn wheel(
 
 /// Checks what tests do not: the stable interface of Python, and the types that are declared.
 fn judge(sources: &Path, interpreter: &Path, wheel: &Path, work: &Path) -> Result<(), String> {
-    let mut run = |arguments: &[&str]| {
+    let run = |arguments: &[&str]| {
         process::run(
             Command::new(interpreter)
                 .arg("-m")

@@ -140,6 +140,11 @@ impl Deadline {
         })
     }
 
+    /// Returns the switch that ends it.
+    pub(crate) fn stop(&self) -> Stop {
+        self.stop.clone()
+    }
+
     /// Runs `work` until the deadline.
     pub(crate) async fn limit<T>(
         &self,

@@ -27,7 +27,10 @@ struct Held {
 impl Spill for SpillFolder {
     fn folder(&self) -> std::io::Result<PathBuf> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(held) = held.as_ref() {
+        // Cleaners of temporary files may have taken it.
+        if let Some(held) = held.as_ref()
+            && held.folder.path().is_dir()
+        {
             return Ok(held.folder.path().to_owned());
         }
         let made = make(&std::env::temp_dir())?;
@@ -88,6 +91,16 @@ fn remove_left(temporary: &Path) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_that_was_cleared_away_is_made_again() {
+        let spill = SpillFolder::default();
+        let folder = spill.folder().unwrap();
+        assert_eq!(spill.folder().unwrap(), folder);
+        std::fs::remove_dir_all(&folder).unwrap();
+        let second = spill.folder().unwrap();
+        assert!(second.is_dir() && second != folder);
+    }
 
     fn names(folder: &Path) -> Vec<PathBuf> {
         let entries = std::fs::read_dir(folder).unwrap();

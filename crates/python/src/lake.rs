@@ -27,8 +27,8 @@ use crate::wait::{Watch, wait, watched};
 #[pyclass(frozen, name = "Lake", module = "cidlake._native")]
 pub(crate) struct NativeLake {
     settings: Settings,
-    /// `None` once it was closed. Held only for a moment and while attached to Python, so that
-    /// nobody holds it when a process is forked.
+    /// `None` once it was closed. Locked only for a moment, in which Python's lock is held and nothing
+    /// of Python runs: so nobody waits for it, and nobody holds it when a process is forked.
     lake: Mutex<Option<Owned<Lake>>>,
 }
 
@@ -38,27 +38,28 @@ impl NativeLake {
     /// # Errors
     /// `UsageError` for one that was closed; what keeps it from being opened again.
     pub(crate) fn open(&self, py: Python<'_>) -> PyResult<Lake> {
-        let mine = {
-            let slot = self.lake.lock().unwrap_or_else(PoisonError::into_inner);
-            let Some(owned) = slot.as_ref() else { return Err(self.closed()) };
-            owned.get().cloned()
-        };
-        if let Some(lake) = mine {
+        if let Some(lake) = self.mine().ok_or_else(|| self.closed())? {
             return Ok(lake);
         }
         let lake = wait(py, Lake::open(self.settings.clone(), Open::Existing))?;
+        self.take_over(lake).ok_or_else(|| self.closed())
+    }
+
+    /// Returns the lake if this process has it open; nothing at all where it was closed.
+    fn mine(&self) -> Option<Option<Lake>> {
+        let slot = self.lake.lock().unwrap_or_else(PoisonError::into_inner);
+        slot.as_ref().map(|owned| owned.get().cloned())
+    }
+
+    /// Keeps a lake that this process has opened, unless another thread was first; returns the one
+    /// that is kept.
+    fn take_over(&self, lake: Lake) -> Option<Lake> {
         let mut slot = self.lake.lock().unwrap_or_else(PoisonError::into_inner);
-        match slot.as_ref() {
-            None => return Err(self.closed()),
-            // Another thread was first.
-            Some(owned) => {
-                if let Some(lake) = owned.get() {
-                    return Ok(lake.clone());
-                }
-            }
+        if let Some(first) = slot.as_ref()?.get() {
+            return Some(first.clone());
         }
         slot.replace(Owned::new(lake.clone()));
-        Ok(lake)
+        Some(lake)
     }
 
     fn closed(&self) -> PyErr {
@@ -131,6 +132,7 @@ impl NativeLake {
 
     /// Leaves the lake.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
+        // Apart from the lock, which must not be held while it is closed.
         let owned = self.lake.lock().unwrap_or_else(PoisonError::into_inner).take();
         match owned.as_ref().and_then(Owned::get) {
             Some(lake) => wait(py, lake.close()),

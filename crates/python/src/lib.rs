@@ -14,6 +14,7 @@ mod process;
 mod result;
 mod rows_in;
 mod rows_out;
+mod values;
 mod wait;
 
 /// What Python imports as `cidlake._native`.

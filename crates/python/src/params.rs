@@ -40,7 +40,9 @@ fn named_values(named: &Bound<'_, PyDict>) -> PyResult<BTreeMap<String, Param>> 
 }
 
 fn param(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Param> {
-    if value.is_none() {
+    let class = value.get_type().name()?.to_string();
+    // pandas' nulls, of which one is a datetime.
+    if value.is_none() || class == "NaTType" || class == "NAType" {
         return Ok(Param::Null);
     }
     // A bool is an int, and a datetime a date, so the order counts.
@@ -72,16 +74,20 @@ fn param(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Param> {
         let text = value.call_method1("__format__", ("f",))?;
         return Ok(Param::Decimal(text.extract()?));
     }
+    // As an integer, which a moment of nanoseconds is to numpy, it would lose its meaning.
+    if class == "datetime64" {
+        let text = value.str()?.to_string();
+        return Ok(if text == "NaT" { Param::Null } else { Param::Timestamp(text) });
+    }
     // Numbers of numpy and the like say themselves which number of Python's they are.
-    if value.hasattr("item")? {
+    if value.hasattr("item")? && class != "timedelta64" {
         let plain = value.call_method0("item")?;
         if !plain.is(value) && !plain.hasattr("item")? {
             return param(name, &plain);
         }
     }
-    let kind = value.get_type().name()?;
     Err(PyTypeError::new_err(format!(
-        "the parameter {name} is a {kind}; a parameter is None or a bool, int, float, str, Decimal, \
+        "the parameter {name} is a {class}; a parameter is None or a bool, int, float, str, Decimal, \
          date or datetime"
     )))
 }

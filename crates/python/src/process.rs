@@ -38,9 +38,9 @@ impl<T> Owned<T> {
         self.value.as_ref().filter(|_| self.owner == id())
     }
 
-    /// Returns it, if this is its process, to be changed.
-    pub(crate) fn get_mut(&mut self) -> Option<&mut T> {
-        self.value.as_mut().filter(|_| self.owner == id())
+    /// Takes it out, if this is its process and nobody did before.
+    pub(crate) fn take(&mut self) -> Option<T> {
+        if self.owner == id() { self.value.take() } else { None }
     }
 }
 
@@ -62,19 +62,22 @@ pub(crate) fn id() -> u32 {
 /// # Errors
 /// `UnavailableError` where the system gives no threads.
 pub(crate) fn runtime() -> PyResult<&'static Runtime> {
-    // Taken only while attached to Python, so that nobody else holds it when a process is forked.
+    started().map_err(|error| {
+        let message = "the threads of the lake could not be started";
+        python_error(Error::new(ErrorKind::Unavailable, message).with_source(error))
+    })
+}
+
+fn started() -> std::io::Result<&'static Runtime> {
+    // Taken only while attached to Python and with nothing of Python running, so that nobody waits
+    // for it, and nobody else holds it when a process is forked.
     let mut slot = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some((owner, runtime)) = *slot
         && owner == id()
     {
         return Ok(runtime);
     }
-    let runtime = Builder::new_multi_thread().thread_name("cidlake").enable_all().build().map_err(
-        |error| {
-            let message = "the threads of the lake could not be started";
-            python_error(Error::new(ErrorKind::Unavailable, message).with_source(error))
-        },
-    )?;
+    let runtime = Builder::new_multi_thread().thread_name("cidlake").enable_all().build()?;
     let runtime: &'static Runtime = Box::leak(Box::new(runtime));
     *slot = Some((id(), runtime));
     Ok(runtime)

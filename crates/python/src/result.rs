@@ -6,24 +6,25 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use cidlake::arrow::array::RecordBatch;
+use cidlake::arrow::array::{Array as _, RecordBatch};
 use cidlake::arrow::datatypes::SchemaRef;
-use cidlake::{Error, GetOptions, Lake, Params, Rows, Snapshot, SqlOptions};
+use cidlake::{Error, GetOptions, Lake, Params, Rows, Snapshot, SqlOptions, Stop};
 use pyo3::prelude::*;
-use pyo3::types::{PyCapsule, PyDict, PyList};
+use pyo3::types::{PyCapsule, PyList};
 use pyo3_arrow::ffi::to_schema_pycapsule;
 use tokio::time::Instant;
 
 use crate::lake::NativeLake;
 use crate::preview::{self, Preview};
 use crate::process::{Owned, runtime};
-use crate::rows_out::{Failure, Outgoing, take};
-use crate::wait::wait;
+use crate::rows_out::{Failure, Outgoing, Running, take};
+use crate::values;
+use crate::wait::{Elsewhere, Watch, wait, watched};
 
 /// How many bytes of a statement's answer are kept to be read again.
 const KEPT_BYTES_MAX: usize = 64 << 20;
-/// How many rows become Python's values before signals are looked for.
-const ROWS_BETWEEN_SIGNALS: usize = 1024;
+/// How many rows of a larger answer are kept to be looked at.
+const LOOKED_AT_ROWS: usize = 100;
 /// How long a statement that has more to say waits for its reader.
 const UNREAD_MAX: Duration = Duration::from_secs(2);
 
@@ -32,20 +33,23 @@ const UNREAD_MAX: Duration = Duration::from_secs(2);
 pub(crate) struct NativeResult {
     schema: SchemaRef,
     origin: Origin,
-    held: Arc<Mutex<Held>>,
     failure: Failure,
     seconds: f64,
 }
 
-/// Where rows come from when they are read again.
+/// Where rows come from when they are read.
 enum Origin {
-    /// They are all kept.
-    Kept,
+    /// They are all here.
+    Kept(Vec<RecordBatch>),
     /// From a table, by the CID of its version.
     Table { lake: Py<NativeLake>, version: String, options: GetOptions },
     /// From a statement over the same versions.
-    Statement { lake: Py<NativeLake>, statement: Statement },
+    Statement { lake: Py<NativeLake>, statement: Statement, looked_at: RecordBatch, begun: Begun },
 }
+
+/// The first rows of a statement and the others, for its first reader. No other process touches it:
+/// a thread that it does not have may have held the lock.
+type Begun = Arc<Owned<Mutex<Option<(Vec<RecordBatch>, Running)>>>>;
 
 /// A statement and how it runs.
 #[derive(Clone)]
@@ -57,38 +61,47 @@ pub(crate) struct Statement {
     pub(crate) snapshot: Snapshot,
 }
 
-/// What is held of the rows.
-#[derive(Default)]
-struct Held {
-    /// All rows.
-    kept: Option<Vec<RecordBatch>>,
-    /// The first rows and those that a statement has still to say.
-    begun: Option<(Vec<RecordBatch>, Owned<Rows>)>,
+/// What a statement said when it was run.
+struct Said {
+    schema: SchemaRef,
+    batches: Vec<RecordBatch>,
+    /// What it has still to say.
+    rest: Option<Running>,
+    seconds: f64,
 }
 
 impl Statement {
-    async fn run(self, lake: &Lake) -> Result<Rows, Error> {
+    async fn run(self, lake: Lake, stop: Stop) -> Result<Running, Error> {
         let options = SqlOptions {
             timeout_ms: self.timeout_ms,
             params: self.params,
             write: self.write,
             snapshot: self.snapshot,
+            stop: stop.clone(),
             ..SqlOptions::default()
         };
-        lake.sql(&self.text, options).await
+        let rows = lake.sql(&self.text, options).await?;
+        Ok(Running { rows, stop })
+    }
+
+    async fn first(self, lake: Lake, stop: Stop) -> Result<Said, Error> {
+        let started = Instant::now();
+        let mut running = self.run(lake, stop).await?;
+        let schema = running.rows.schema();
+        let (batches, ended) = gather(&mut running.rows).await?;
+        let rest = (!ended).then_some(running);
+        Ok(Said { schema, batches, rest, seconds: started.elapsed().as_secs_f64() })
     }
 }
 
 impl NativeResult {
     /// Makes an answer of rows that are there.
     pub(crate) fn of(batch: RecordBatch) -> Self {
-        let schema = batch.schema();
-        Self::new(schema, Origin::Kept, Held { kept: Some(vec![batch]), begun: None }, 0.0)
+        Self::new(batch.schema(), Origin::Kept(vec![batch]), 0.0)
     }
 
-    fn new(schema: SchemaRef, origin: Origin, held: Held, seconds: f64) -> Self {
-        let held = Arc::new(Mutex::new(held));
-        Self { schema, origin, held, failure: Failure::default(), seconds }
+    fn new(schema: SchemaRef, origin: Origin, seconds: f64) -> Self {
+        Self { schema, origin, failure: Failure::default(), seconds }
     }
 
     /// Looks a table up, and what is asked of it; no row is read before somebody reads them.
@@ -108,8 +121,7 @@ impl NativeResult {
             let schema = open.get(&version, asked).await?.schema();
             Ok((version, schema))
         })?;
-        let origin = Origin::Table { lake, version, options };
-        Ok(Self::new(schema, origin, Held::default(), 0.0))
+        Ok(Self::new(schema, Origin::Table { lake, version, options }, 0.0))
     }
 
     /// Runs a statement, and keeps its rows where they are few.
@@ -119,75 +131,91 @@ impl NativeResult {
     pub(crate) fn of_statement(
         py: Python<'_>,
         lake: Py<NativeLake>,
-        statement: Statement,
+        mut statement: Statement,
     ) -> PyResult<Self> {
         let open = lake.get().open(py)?;
-        let run = statement.clone();
-        let (schema, batches, rest, seconds) = wait(py, async move {
-            let started = Instant::now();
-            let mut rows = run.run(&open).await?;
-            let schema = rows.schema();
-            let (batches, ended) = gather(&mut rows).await?;
-            let rest = (!ended).then_some(rows);
-            Ok((schema, batches, rest, started.elapsed().as_secs_f64()))
-        })?;
-        let held = match rest {
-            None => Held { kept: Some(batches), begun: None },
-            Some(rows) => Held { kept: None, begun: Some((batches, Owned::new(rows))) },
+        // It is told to end, and waited for, so that nothing is written after an interrupt was raised.
+        let stop = Stop::default();
+        let watch = Watch::default().ending_by(stop.clone());
+        let said = Elsewhere::begin(runtime()?, statement.clone().first(open, stop));
+        let Said { schema, batches, rest, seconds } = watched(py, &watch, said)?;
+        let Some(rest) = rest else {
+            return Ok(Self::new(schema, Origin::Kept(batches), seconds));
         };
-        let is_begun = held.begun.is_some();
-        let origin = Origin::Statement { lake, statement };
-        let result = Self::new(schema, origin, held, seconds);
-        if is_begun {
-            result.let_go_unread()?;
-        }
-        Ok(result)
+        // It has many rows, so it did not write, and will read the same versions.
+        statement.write = false;
+        let looked_at = match batches.first() {
+            Some(first) => first.slice(0, LOOKED_AT_ROWS.min(first.num_rows())),
+            None => RecordBatch::new_empty(SchemaRef::clone(&schema)),
+        };
+        let begun = Arc::new(Owned::new(Mutex::new(Some((batches, rest)))));
+        let_go_unread(&begun)?;
+        let origin = Origin::Statement { lake, statement, looked_at, begun };
+        Ok(Self::new(schema, origin, seconds))
     }
 
-    /// Ends the statement where nobody reads it, for it takes room that others need.
-    fn let_go_unread(&self) -> PyResult<()> {
-        let held = Arc::downgrade(&self.held);
-        runtime()?.spawn(async move {
-            tokio::time::sleep(UNREAD_MAX).await;
-            if let Some(held) = held.upgrade() {
-                let begun = held.lock().unwrap_or_else(PoisonError::into_inner).begun.take();
-                drop(begun);
-            }
-        });
-        Ok(())
-    }
-
+    /// Returns a new stream of the rows.
     fn stream(&self, py: Python<'_>) -> PyResult<Outgoing> {
         let runtime = runtime()?;
-        let failure = Arc::clone(&self.failure);
+        let failure = self.failure.clone();
         drop(take(&failure));
-        let (kept, begun) = {
-            let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-            (held.kept.clone(), held.begun.take())
-        };
-        if let Some(batches) = kept {
-            return Ok(Outgoing::new(batches, None, runtime, failure));
-        }
-        if let Some((batches, rows)) = begun.filter(|(_, rows)| rows.get().is_some()) {
-            return Ok(Outgoing::new(batches, Some(rows), runtime, failure));
-        }
-        let rows = self.run_again(py)?;
-        Ok(Outgoing::new(Vec::new(), Some(Owned::new(rows)), runtime, failure))
-    }
-
-    fn run_again(&self, py: Python<'_>) -> PyResult<Rows> {
-        match &self.origin {
-            Origin::Kept => Err(crate::errors::usage("these rows are gone", "ask for them again")),
+        let rows = match &self.origin {
+            Origin::Kept(batches) => {
+                return Ok(Outgoing::new(batches.clone(), None, runtime, failure));
+            }
             Origin::Table { lake, version, options } => {
                 let open = lake.get().open(py)?;
-                wait(py, async { open.get(version, options.clone()).await })
+                wait(py, of_version(&open, version, options.clone()))?
             }
-            Origin::Statement { lake, statement } => {
+            Origin::Statement { lake, statement, begun, .. } => {
+                if let Some((batches, rows)) = taken(begun) {
+                    return Ok(Outgoing::new(batches, Some(rows), runtime, failure));
+                }
                 let open = lake.get().open(py)?;
-                wait(py, statement.clone().run(&open))
+                let stop = Stop::default();
+                let watch = Watch::default().ending_by(stop.clone());
+                let run = statement.clone().run(open, stop);
+                watched(py, &watch, Elsewhere::begin(runtime, run))?
             }
+        };
+        Ok(Outgoing::new(Vec::new(), Some(rows), runtime, failure))
+    }
+
+    /// Returns a stream that may end behind the first rows, which is no loss to who looks at them.
+    fn first(&self, py: Python<'_>, rows_max: usize) -> PyResult<Outgoing> {
+        match &self.origin {
+            Origin::Table { lake, version, options } => {
+                let open = lake.get().open(py)?;
+                let limit = options.limit.map_or(rows_max, |limit| limit.min(rows_max));
+                let options = GetOptions { limit: Some(limit), ..options.clone() };
+                let rows = wait(py, of_version(&open, version, options))?;
+                Ok(Outgoing::new(Vec::new(), Some(rows), runtime()?, self.failure.clone()))
+            }
+            Origin::Statement { looked_at, .. } if looked_at.num_rows() >= rows_max => {
+                let first = vec![looked_at.clone()];
+                Ok(Outgoing::new(first, None, runtime()?, self.failure.clone()))
+            }
+            Origin::Kept(_) | Origin::Statement { .. } => self.stream(py),
         }
     }
+}
+
+async fn of_version(lake: &Lake, version: &str, options: GetOptions) -> Result<Running, Error> {
+    Ok(Running { rows: lake.get(version, options).await?, stop: Stop::default() })
+}
+
+fn taken(begun: &Begun) -> Option<(Vec<RecordBatch>, Running)> {
+    begun.get()?.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
+/// Ends a statement that nobody reads, for it takes room that others need.
+fn let_go_unread(begun: &Begun) -> PyResult<()> {
+    let begun = Arc::downgrade(begun);
+    runtime()?.spawn(async move {
+        tokio::time::sleep(UNREAD_MAX).await;
+        drop(begun.upgrade().and_then(|begun| taken(&begun)));
+    });
+    Ok(())
 }
 
 /// Takes batches up to a size; says whether these were all.
@@ -196,10 +224,20 @@ async fn gather(rows: &mut Rows) -> Result<(Vec<RecordBatch>, bool), Error> {
     let mut bytes = 0;
     while bytes <= KEPT_BYTES_MAX {
         let Some(batch) = rows.next().await? else { return Ok((batches, true)) };
-        bytes += batch.get_array_memory_size();
+        bytes += bytes_of(&batch);
         batches.push(batch);
     }
     Ok((batches, false))
+}
+
+/// Returns how many bytes the rows of a batch take, whatever they are slices of.
+fn bytes_of(batch: &RecordBatch) -> usize {
+    let columns = batch.columns().iter();
+    let bytes = columns.map(|column| {
+        let data = column.to_data();
+        data.get_slice_memory_size().unwrap_or_else(|_| column.get_array_memory_size())
+    });
+    bytes.sum()
 }
 
 #[pymethods]
@@ -220,8 +258,23 @@ impl NativeResult {
     /// How many rows there are, where they are all kept.
     #[getter]
     fn rows(&self) -> Option<usize> {
-        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.kept.as_ref().map(|batches| batches.iter().map(RecordBatch::num_rows).sum())
+        match &self.origin {
+            Origin::Kept(batches) => Some(batches.iter().map(RecordBatch::num_rows).sum()),
+            Origin::Table { .. } | Origin::Statement { .. } => None,
+        }
+    }
+
+    /// How many rows there are; reads them where they are not kept.
+    fn count(&self, py: Python<'_>) -> PyResult<usize> {
+        if let Some(rows) = self.rows() {
+            return Ok(rows);
+        }
+        let mut stream = self.stream(py)?;
+        let mut rows = 0;
+        while let Some(batch) = preview::next(py, &mut stream, &self.failure)? {
+            rows += batch.num_rows();
+        }
+        Ok(rows)
     }
 
     /// The version that a table's rows come from.
@@ -229,7 +282,7 @@ impl NativeResult {
     fn version(&self) -> Option<String> {
         match &self.origin {
             Origin::Table { version, .. } => Some(version.clone()),
-            Origin::Kept | Origin::Statement { .. } => None,
+            Origin::Kept(_) | Origin::Statement { .. } => None,
         }
     }
 
@@ -246,7 +299,7 @@ impl NativeResult {
         requested_schema: Option<Bound<'py, PyCapsule>>,
         is_alone: bool,
     ) -> PyResult<Bound<'py, PyCapsule>> {
-        self.stream(py)?.capsule(py, &self.schema, requested_schema, is_alone)
+        self.stream(py)?.capsule(py, &self.schema, requested_schema.as_ref(), is_alone)
     }
 
     /// What ended the last stream before its end, as an exception.
@@ -256,34 +309,17 @@ impl NativeResult {
 
     /// The first `rows_max` rows as text, and whether there are more.
     fn preview(&self, py: Python<'_>, rows_max: usize) -> PyResult<Preview> {
-        preview::of(py, self.stream(py)?, &self.failure, rows_max)
+        preview::of(py, self.first(py, rows_max + 1)?, &self.failure, rows_max)
     }
 
     /// All rows as dicts of Python's own values.
     fn to_pylist<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        values::check(&self.schema)?;
         let mut stream = self.stream(py)?;
         let rows = PyList::empty(py);
         while let Some(batch) = preview::next(py, &mut stream, &self.failure)? {
-            append(&rows, &batch)?;
+            values::append(&rows, &batch)?;
         }
         Ok(rows)
     }
-}
-
-fn append(rows: &Bound<'_, PyList>, batch: &RecordBatch) -> PyResult<()> {
-    let py = rows.py();
-    let schema = batch.schema();
-    for row in 0..batch.num_rows() {
-        if row % ROWS_BETWEEN_SIGNALS == 0 {
-            py.check_signals()?;
-        }
-        let dict = PyDict::new(py);
-        for (column, field) in batch.columns().iter().zip(schema.fields()) {
-            let scalar = pyo3_arrow::PyScalar::try_new(column.slice(row, 1), Arc::clone(field))?;
-            let value = Bound::new(py, scalar)?.call_method0("as_py")?;
-            dict.set_item(field.name(), value)?;
-        }
-        rows.append(dict)?;
-    }
-    Ok(())
 }

@@ -1,44 +1,66 @@
 //! Rows on their way to Python as an Arrow stream. Whoever reads it may do so from any thread, with
 //! Python's lock or without; batches are handed on as they are.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
 
-use cidlake::arrow::array::{Array as _, ArrayRef, RecordBatch, StructArray};
-use cidlake::arrow::datatypes::{Field, SchemaRef};
+use cidlake::arrow::array::{ArrayRef, RecordBatch, StructArray};
+use cidlake::arrow::compute::{CastOptions, can_cast_types, cast_with_options};
+use cidlake::arrow::datatypes::{Field, Schema, SchemaRef};
 use cidlake::arrow::error::ArrowError;
-use cidlake::{Error, Rows};
+use cidlake::{Error, ErrorKind, Rows, Stop};
+use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
+use pyo3_arrow::PySchema;
 use pyo3_arrow::ffi::{ArrayIterator, to_stream_pycapsule};
 use tokio::runtime::Runtime;
+use tokio::time::Instant;
 
 use crate::errors::python_error;
 use crate::process::{Owned, is_main_thread};
+use crate::wait::{Elsewhere, drive};
 
-/// How often signals are looked for while the next batch is awaited.
-const TICK: Duration = Duration::from_millis(50);
+/// Values that a requested type cannot hold are errors, not nulls.
+const CHECKED: CastOptions<'static> = CastOptions {
+    safe: false,
+    format_options: cidlake::arrow::util::display::FormatOptions::new(),
+};
 
 /// What ended a stream before its end. The stream itself can only tell a text.
 #[derive(Debug)]
-pub(crate) enum Failed {
+enum Failed {
     /// An error of the lake.
     Lake(Error),
     /// What the handler of a signal raised.
     Signal(PyErr),
 }
 
-/// Where streams leave what ended them.
-pub(crate) type Failure = Arc<Mutex<Option<Failed>>>;
+/// Where streams leave what ended them. It is never waited for: in a process that was forked nobody
+/// may be there to unlock it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Failure(Arc<Mutex<Option<Failed>>>);
 
 /// Takes what ended a stream, as an exception.
 pub(crate) fn take(failure: &Failure) -> Option<PyErr> {
-    let failed = failure.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+    let failed = failure.0.try_lock().ok()?.take()?;
     Some(match failed {
         Failed::Lake(error) => python_error(error),
         Failed::Signal(error) => error,
     })
+}
+
+/// Rows that somebody makes, and how they are told to end.
+pub(crate) struct Running {
+    pub(crate) rows: Rows,
+    pub(crate) stop: Stop,
+}
+
+impl Running {
+    async fn next(mut self) -> Result<(Option<RecordBatch>, Self), Error> {
+        let batch = self.rows.next().await?;
+        Ok((batch, self))
+    }
 }
 
 /// Rows that are read once.
@@ -46,9 +68,13 @@ pub(crate) struct Outgoing {
     /// Batches that are there, the next one last.
     ready: Vec<RecordBatch>,
     /// Those that come behind them.
-    rest: Option<Owned<Rows>>,
+    rest: Option<Owned<Running>>,
     runtime: &'static Runtime,
     failure: Failure,
+    /// What ended it, for who asks once more.
+    ended_by: Option<String>,
+    /// When signals were looked for.
+    looked: Instant,
     /// Whether a signal that ends the stream is to be raised again, because nobody asks for what
     /// ended it.
     is_alone: bool,
@@ -58,36 +84,56 @@ impl Outgoing {
     /// Makes a stream of `ready` and what comes behind them.
     pub(crate) fn new(
         mut ready: Vec<RecordBatch>,
-        rest: Option<Owned<Rows>>,
+        rest: Option<Running>,
         runtime: &'static Runtime,
         failure: Failure,
     ) -> Self {
         ready.reverse();
-        Self { ready, rest, runtime, failure, is_alone: false }
+        let (rest, looked) = (rest.map(Owned::new), Instant::now());
+        Self { ready, rest, runtime, failure, ended_by: None, looked, is_alone: false }
     }
 
     /// Returns the next batch. Not to be called with Python's lock held, where it can be helped.
+    ///
+    /// # Errors
+    /// What ended the stream, again each time.
     pub(crate) fn next(&mut self) -> Result<Option<RecordBatch>, ArrowError> {
+        if let Some(text) = &self.ended_by {
+            return Err(ArrowError::ExternalError(text.clone().into()));
+        }
         if let Some(batch) = self.ready.pop() {
             return Ok(Some(batch));
         }
         let Some(rest) = &mut self.rest else { return Ok(None) };
-        let Some(rows) = rest.get_mut() else {
+        let Some(running) = rest.take() else {
             let message = "these rows were being read in the process that this one was forked from";
-            return Err(ArrowError::ExternalError(message.into()));
+            return Err(self.fail(Failed::Lake(Error::new(ErrorKind::Usage, message))));
         };
-        let runtime = self.runtime;
-        // A panic must not cross the interface of C.
-        let next = catch_unwind(AssertUnwindSafe(|| runtime.block_on(awaited(rows))));
-        let failed = match next {
-            Ok(Ok(next)) => return Ok(next),
-            Ok(Err(failed)) => failed,
-            Err(_) => {
-                let message = "a defect of cidlake ended the reading of these rows";
-                Failed::Lake(Error::new(cidlake::ErrorKind::Internal, message))
+        match self.awaited(running) {
+            Ok((batch, running)) => {
+                // Behind the last batch the statement is let go of.
+                self.rest = batch.is_some().then(|| Owned::new(running));
+                Ok(batch)
             }
-        };
-        Err(self.fail(failed))
+            Err(failed) => Err(self.fail(failed)),
+        }
+    }
+
+    /// Waits for the next batch; in the thread that handles signals, handles them.
+    fn awaited(&mut self, running: Running) -> Result<(Option<RecordBatch>, Running), Failed> {
+        let stop = running.stop.clone();
+        let next = Elsewhere::begin(self.runtime, running.next());
+        let next = drive(pin!(next), &mut self.looked, || {
+            if is_main_thread() { Python::attach(|py| py.check_signals()) } else { Ok(()) }
+        });
+        match next {
+            Ok(next) => next.map_err(Failed::Lake),
+            Err(raised) => {
+                // What never waits looks at this.
+                stop.stop();
+                Err(Failed::Signal(raised))
+            }
+        }
     }
 
     fn fail(&mut self, failed: Failed) -> ArrowError {
@@ -99,17 +145,22 @@ impl Outgoing {
             },
             Failed::Signal(_) => "interrupted".to_owned(),
         };
-        let again = self.is_alone && matches!(failed, Failed::Signal(_));
-        if again {
-            // Where that cannot be done the text above is all there is.
-            drop(Python::attach(raise_again));
+        if self.is_alone
+            && let Failed::Signal(error) = &failed
+        {
+            // Where that cannot be done, or another exception was raised, the text is all there is.
+            drop(Python::attach(|py| raise_again(py, error)));
         }
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).replace(failed);
+        if let Ok(mut last) = self.failure.0.try_lock() {
+            last.replace(failed);
+        }
         // Texts of C end at the first zero.
-        ArrowError::ExternalError(text.replace('\0', " ").into())
+        let text = text.replace('\0', " ");
+        ArrowError::ExternalError(self.ended_by.insert(text).clone().into())
     }
 
-    /// Hands the stream to Python; `schema` is that of its batches.
+    /// Hands the stream to Python; `schema` is that of its batches. Types that are requested for the
+    /// same columns are given where there is a way.
     ///
     /// # Errors
     /// Where the schema cannot be told through Arrow's C interface.
@@ -117,38 +168,70 @@ impl Outgoing {
         mut self,
         py: Python<'py>,
         schema: &SchemaRef,
-        requested: Option<Bound<'py, PyCapsule>>,
+        requested: Option<&Bound<'py, PyCapsule>>,
         is_alone: bool,
     ) -> PyResult<Bound<'py, PyCapsule>> {
         self.is_alone = is_alone;
-        let field = Field::new_struct("", schema.fields().clone(), false);
-        let field = Arc::new(field.with_metadata(schema.metadata().clone()));
-        let arrays = std::iter::from_fn(move || self.next().transpose()).map(|batch| {
-            let array: ArrayRef = Arc::new(StructArray::from(batch?));
-            debug_assert_eq!(array.null_count(), 0, "a batch has no nulls of its own");
+        let requested = match requested {
+            Some(capsule) => Some(PySchema::from_arrow_pycapsule(capsule)?.into_inner()),
+            None => None,
+        };
+        let wanted = requested.and_then(|requested| followed(schema, &requested));
+        let told = wanted.as_ref().unwrap_or(schema);
+        let field = Field::new_struct("", told.fields().clone(), false);
+        let field = Arc::new(field.with_metadata(told.metadata().clone()));
+        let batches = std::iter::from_fn(move || self.next().transpose());
+        let arrays = batches.map(move |batch| {
+            let batch = match &wanted {
+                Some(wanted) => cast(&batch?, wanted).map_err(without_zeros)?,
+                None => batch?,
+            };
+            let array: ArrayRef = Arc::new(StructArray::from(batch));
             Ok(array)
         });
         let reader = Box::new(ArrayIterator::new(arrays, field));
-        Ok(to_stream_pycapsule(py, reader, requested)?)
+        Ok(to_stream_pycapsule(py, reader, None)?)
     }
 }
 
-/// Waits for the next batch; in the thread that handles signals, handles them.
-async fn awaited(rows: &mut Rows) -> Result<Option<RecordBatch>, Failed> {
-    if !is_main_thread() {
-        return rows.next().await.map_err(Failed::Lake);
+/// Returns `schema` with the types of `requested`, where that asks for the same columns and there is
+/// a way to each of its types.
+fn followed(schema: &Schema, requested: &Schema) -> Option<SchemaRef> {
+    if schema.fields().len() != requested.fields().len() {
+        return None;
     }
-    let mut next = std::pin::pin!(rows.next());
-    loop {
-        if let Ok(batch) = tokio::time::timeout(TICK, next.as_mut()).await {
-            return batch.map_err(Failed::Lake);
-        }
-        tokio::task::block_in_place(|| Python::attach(|py| py.check_signals()))
-            .map_err(Failed::Signal)?;
-    }
+    let pairs = schema.fields().iter().zip(requested.fields());
+    let fields: Option<Vec<Field>> = pairs
+        .map(|(own, asked)| {
+            let can = can_cast_types(own.data_type(), asked.data_type());
+            let typed = own.as_ref().clone().with_data_type(asked.data_type().clone());
+            (own.name() == asked.name() && can).then_some(typed)
+        })
+        .collect();
+    Some(Arc::new(Schema::new_with_metadata(fields?, schema.metadata().clone())))
 }
 
-fn raise_again(py: Python<'_>) -> PyResult<()> {
-    py.import("_thread")?.call_method0("interrupt_main")?;
+fn cast(batch: &RecordBatch, wanted: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+    let pairs = batch.columns().iter().zip(wanted.fields());
+    let columns =
+        pairs.map(|(column, field)| cast_with_options(column, field.data_type(), &CHECKED));
+    let options = cidlake::arrow::array::RecordBatchOptions::new();
+    let options = options.with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(
+        SchemaRef::clone(wanted),
+        columns.collect::<Result<_, _>>()?,
+        &options,
+    )
+}
+
+fn without_zeros(error: ArrowError) -> ArrowError {
+    ArrowError::ExternalError(error.to_string().replace('\0', " ").into())
+}
+
+/// Lets Python interrupt the main thread as if Ctrl-C were pressed now.
+fn raise_again(py: Python<'_>, error: &PyErr) -> PyResult<()> {
+    if error.is_instance_of::<PyKeyboardInterrupt>(py) {
+        py.import("_thread")?.call_method0("interrupt_main")?;
+    }
     Ok(())
 }

@@ -2,20 +2,28 @@
 //! handled, and progress is shown.
 //!
 //! Progress is told by threads of the lake and shown by the thread that waits, so that none of them
-//! ever needs Python.
+//! ever needs Python. That thread measures its time itself: clocks of the runtime stand still while all
+//! of its threads are busy.
 
+use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Wake};
+use std::thread::Thread;
 use std::time::Duration;
 
-use cidlake::{Error, Progress, ProgressEvent, Stop, Unit, no_progress};
+use cidlake::{Error, ErrorKind, Progress, ProgressEvent, Stop, Unit, no_progress};
+use futures::FutureExt as _;
 use pyo3::prelude::*;
+use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::errors::python_error;
 use crate::process::runtime;
 
 /// How often signals are looked for and progress is shown.
-const TICK: Duration = Duration::from_millis(50);
+pub(crate) const TICK: Duration = Duration::from_millis(50);
 
 /// What is done while work goes on.
 #[derive(Default)]
@@ -86,30 +94,89 @@ pub(crate) fn watched<T: Send>(
     work: impl Future<Output = Result<T, Error>> + Send,
 ) -> PyResult<T> {
     let runtime = runtime()?;
-    py.detach(|| runtime.block_on(until_done(watch, pin!(work))))
+    // A panic is a defect of ours, and no exception that nobody expects.
+    let work = AssertUnwindSafe(work).catch_unwind().map(|done| done.unwrap_or_else(|_| broken()));
+    py.detach(|| {
+        let _entered = runtime.enter();
+        let mut raised: Option<PyErr> = None;
+        let tick = || {
+            let Err(error) = Python::attach(|py| watch.tick(py)) else { return Ok(()) };
+            match &watch.stop {
+                // Work that is told to end is waited for, but not for longer than one is patient.
+                Some(stop) if raised.is_none() => {
+                    stop.stop();
+                    raised = Some(error);
+                    Ok(())
+                }
+                _ => Err(error),
+            }
+        };
+        let done = drive(pin!(work), &mut Instant::now(), tick)?;
+        raised.map_or_else(|| done.map_err(python_error), Err)
+    })
 }
 
-async fn until_done<T, F>(watch: &Watch, mut work: Pin<&mut F>) -> PyResult<T>
-where
-    F: Future<Output = Result<T, Error>> + Send,
-{
-    let mut broken = None;
+fn broken<T>() -> Result<T, Error> {
+    Err(Error::new(ErrorKind::Internal, "a defect of cidlake ended the work"))
+}
+
+/// Work on a thread of the lake, so that the one that waits for it has time for signals; it ends with
+/// this.
+pub(crate) struct Elsewhere<T>(JoinHandle<Result<T, Error>>);
+
+impl<T: Send + 'static> Elsewhere<T> {
+    /// Begins `work`.
+    pub(crate) fn begin(
+        runtime: &Runtime,
+        work: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) -> Self {
+        Self(runtime.spawn(work))
+    }
+}
+
+impl<T> Future for Elsewhere<T> {
+    type Output = Result<T, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(context).map(|joined| joined.unwrap_or_else(|_| broken()))
+    }
+}
+
+impl<T> Drop for Elsewhere<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Wakes a thread that waits.
+struct Waking(Thread);
+
+impl Wake for Waking {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Runs `work` to its end in this thread and calls `tick` every now and then, by what `ticked` says.
+///
+/// # Errors
+/// What `tick` failed with, before the end.
+pub(crate) fn drive<F: Future, E>(
+    mut work: Pin<&mut F>,
+    ticked: &mut Instant,
+    mut tick: impl FnMut() -> Result<(), E>,
+) -> Result<F::Output, E> {
+    let waker = Arc::new(Waking(std::thread::current())).into();
+    let mut context = Context::from_waker(&waker);
     loop {
-        if let Ok(done) = tokio::time::timeout(TICK, work.as_mut()).await {
-            return match broken {
-                Some(error) => Err(error),
-                None => done.map_err(python_error),
-            };
+        let since = ticked.elapsed();
+        if since >= TICK {
+            tick()?;
+            *ticked = Instant::now();
         }
-        if broken.is_some() {
-            continue;
+        if let Poll::Ready(done) = work.as_mut().poll(&mut context) {
+            return Ok(done);
         }
-        // What Python runs here may call the lake again, which a thread that works for it may not.
-        let ticked = tokio::task::block_in_place(|| Python::attach(|py| watch.tick(py)));
-        if let Err(error) = ticked {
-            let Some(stop) = &watch.stop else { return Err(error) };
-            stop.stop();
-            broken = Some(error);
-        }
+        std::thread::park_timeout(TICK.saturating_sub(ticked.elapsed()));
     }
 }

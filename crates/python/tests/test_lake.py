@@ -76,7 +76,8 @@ def test_parameters(lake: cidlake.Lake) -> None:
         (np.int32(3), 3), (np.float64(0.5), 0.5), (np.bool_(True), True), (np.str_("x"), "x"),
         (decimal.Decimal("1.50"), decimal.Decimal("1.50")), (dt.date(2026, 1, 31), dt.date(2026, 1, 31)),
         (dt.datetime(2026, 1, 31, 12), dt.datetime(2026, 1, 31, 12)),
-        (moment, dt.datetime(2026, 1, 31, 10)), (pd.Timestamp("2026-01-31"), dt.datetime(2026, 1, 31)),
+        (np.datetime64("2026-01-31T12:00", "ns"), dt.datetime(2026, 1, 31, 12)), (pd.NaT, None), (pd.NA, None),
+        (np.datetime64("NaT"), None), (moment, dt.datetime(2026, 1, 31, 10)), (pd.Timestamp("2026-01-31"), dt.datetime(2026, 1, 31)),
     ]
     for given, expected in values:
         assert lake.sql("SELECT $1 AS v", [given]).to_pylist() == [{"v": expected}], given
@@ -174,8 +175,8 @@ def test_progress_is_told(lake: cidlake.Lake) -> None:
     table = pa.table({"n": np.random.default_rng(1).integers(0, 1 << 60, rows)})
     lake.store(table, "t", progress=lambda *event: events.append(event))
     assert events
-    phase, done, total, unit = events[-1]
-    assert phase and 0 < done <= rows and total == rows and unit == "rows"
+    assert any(phase and 0 < done <= rows and total == rows for phase, done, total, _ in events)
+    assert {unit for *_, unit in events} <= {"rows", "B"}
 
 
 def test_progress_that_fails_ends_the_work(lake: cidlake.Lake) -> None:

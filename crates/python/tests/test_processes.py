@@ -158,8 +158,8 @@ def interrupt_after(seconds: float) -> threading.Timer:
 
 @pytest.mark.parametrize("read", ["sql", "to_arrow", "to_polars", "to_pylist", "alone"])
 def test_ctrl_c_stops_a_statement(lake: cidlake.Lake, read: str) -> None:
-    # The first rows come at once, the others never.
-    slow = f"{LARGE} UNION ALL ({ENDLESS})"
+    # The first rows come at once, the last ones in a minute.
+    slow = " UNION ALL ".join([LARGE] * 50)
     result = None if read == "sql" else lake.sql(slow)
     timer = interrupt_after(0.3)
     started = time.monotonic()
@@ -177,6 +177,57 @@ def test_ctrl_c_stops_a_statement(lake: cidlake.Lake, read: str) -> None:
     timer.join()
     assert time.monotonic() - started < 20
     assert lake.sql("SELECT 1 AS n").to_pylist() == [{"n": 1}]
+
+
+def test_ctrl_c_is_heard_between_batches(lake: cidlake.Lake) -> None:
+    lake.sql("CREATE TABLE many AS SELECT a.n * 4000 + b.n AS n FROM base a, base b", write=True)
+    reader = lake.sql("SELECT * FROM many UNION ALL SELECT * FROM many UNION ALL SELECT * FROM many").to_reader()
+    timer = interrupt_after(0.05)
+    read = 0
+    with pytest.raises(KeyboardInterrupt):
+        while True:
+            read += reader.read_next_batch().num_rows
+    timer.join()
+    assert read < 3 * LARGE_ROWS
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO kept SELECT count(*) FROM base a, base b, base c WHERE a.n * b.n * c.n = 7",
+        "CREATE TABLE made AS SELECT count(*) AS n FROM base a, base b, base c WHERE a.n * b.n * c.n = 7",
+    ],
+)
+def test_ctrl_c_ends_a_statement_that_writes(lake: cidlake.Lake, statement: str) -> None:
+    lake.store(pa.table({"n": [1]}), "kept")
+    timer = interrupt_after(0.3)
+    with pytest.raises(KeyboardInterrupt):
+        lake.sql(statement, write=True)
+    timer.join()
+    before = [(dataset.name, dataset.rows) for dataset in lake.datasets()]
+    assert before == [("base", 4000), ("kept", 1)]
+    time.sleep(1)
+    assert [(dataset.name, dataset.rows) for dataset in lake.datasets()] == before
+
+
+def test_a_second_ctrl_c_leaves_a_source_that_hangs(lake: cidlake.Lake) -> None:
+    hangs = threading.Event()
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        yield pa.record_batch({"n": [1]})
+        hangs.wait(20)
+
+    reader = pa.RecordBatchReader.from_batches(pa.schema([("n", pa.int64())]), batches())
+    timers = [interrupt_after(0.3), interrupt_after(0.8)]
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        lake.store(reader, "t")
+    for timer in timers:
+        timer.join()
+    assert time.monotonic() - started < 10
+    hangs.set()
+    assert lake.store(TABLE, "u").rows == 1000
+    assert [dataset.name for dataset in lake.datasets()] == ["base", "u"]
 
 
 def test_ctrl_c_ends_a_store_and_nothing_is_stored(lake: cidlake.Lake) -> None:

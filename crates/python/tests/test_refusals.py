@@ -1,8 +1,11 @@
 """What goes wrong says what and where, and loses nothing."""
 
+import datetime as dt
 import shutil
+import threading
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -17,9 +20,29 @@ def generator() -> object:
     yield from TABLE.to_batches()
 
 
+class Frame(pd.DataFrame):
+    """As libraries build upon pandas."""
+
+    @property
+    def _constructor(self) -> type:
+        return Frame
+
+
 REFUSED = {
     "mixed": (pd.DataFrame({"good": [1, 2], "bad one": [1, "two"]}), "bad one"),
     "mixed with None": (pd.DataFrame({"bad": [b"x", None, "two"]}), "bad"),
+    "days and moments": (pd.DataFrame({"bad": [dt.date(2026, 1, 1), dt.datetime(2026, 1, 2, 12, 30)]}), "bad"),
+    "zones": (
+        pd.DataFrame({"bad": pd.Series([pd.Timestamp(0), pd.Timestamp(0, tz="UTC")], dtype=object)}),
+        "bad",
+    ),
+    "moments of numpy and texts": (
+        pd.DataFrame({"bad": pd.Series([np.datetime64("2026-01-01"), "x"], dtype=object)}),
+        "bad",
+    ),
+    "a mixed index": (pd.DataFrame({"k": [1, 2]}, index=pd.Index([b"a", "b"], name="bad")), "bad"),
+    "a mixed index without a name": (pd.DataFrame({"k": [1, 2]}, index=[1, "a"]), "the index"),
+    "numbered columns of a subclass": (Frame([[1, 2]]), "0"),
     "an object": (pd.DataFrame({"bad": [object(), object()]}), "bad"),
     "numbered columns": (pd.DataFrame([[1, 2]]), "0"),
     "columns of levels": (
@@ -34,6 +57,7 @@ REFUSED = {
     "a series of polars": (pl.Series("s", [1]), "to_frame"),
     "objects of polars": (pl.DataFrame({"bad": pl.Series([object()], dtype=pl.Object)}), "bad"),
     "an array": (pa.array([1, 2]), "table"),
+    "a chunked array": (pa.chunked_array([pa.array([{"a": 1}, None])]), "column"),
     "a generator": (generator(), "generator"),
     "a dict": ({"n": [1]}, "DataFrame"),
     "dicts": ([{"n": 1}], "DataFrame"),
@@ -61,6 +85,10 @@ def test_errors_are_a_family(lake: cidlake.Lake) -> None:
         (lambda: lake.get("numbers", filter="n ="), cidlake.InvalidError, None),
         (lambda: lake.get("numbers", filter=[("n", "~", 1)]), cidlake.InvalidError, "~"),
         (lambda: lake.get("numbers", filter=[("n", "=", object())]), cidlake.UsageError, "object"),
+        (lambda: lake.get("numbers", limit=-1), cidlake.UsageError, "-1"),
+        (lambda: lake.diff("numbers", "numbers", samples=-1), cidlake.UsageError, "-1"),
+        (lambda: lake.sql("SELECT INTERVAL '1 day' AS i").to_pylist(), cidlake.InvalidError, "i"),
+        (lambda: lake.sql("SELECT a.n, b.n FROM numbers a, numbers b").to_pylist(), cidlake.InvalidError, "n"),
         (lambda: lake.sql("SELEC 1"), cidlake.InvalidError, "SELEC"),
         (lambda: lake.sql("SELECT * FROM nothing"), cidlake.NotFoundError, "nothing"),
         (lambda: lake.sql("DELETE FROM numbers"), cidlake.InvalidError, None),
@@ -91,6 +119,8 @@ def test_errors_are_a_family(lake: cidlake.Lake) -> None:
 def test_parameters_of_types_without_a_counterpart_are_refused(lake: cidlake.Lake) -> None:
     with pytest.raises(TypeError, match=r"\$2.*list"):
         lake.sql("SELECT $1, $2", [1, [2]])
+    with pytest.raises(TypeError, match=r"\$1.*timedelta64"):
+        lake.sql("SELECT $1", [np.timedelta64(1, "s")])
     with pytest.raises(TypeError, match="params is a text"):
         lake.sql("SELECT $1", "text")
 
@@ -136,10 +166,45 @@ def test_what_ends_a_stream_is_raised_as_what_it_was(tmp_path: Path) -> None:
         pack.write_bytes(raw)
     assert damaged
     lake = cidlake.Lake(tmp_path / "lake")
+    rows = lake.get(stored.commit)
+    for read in (rows.to_arrow, rows.to_polars, rows.to_pandas, rows.to_pylist, lambda: len(rows)):
+        with pytest.raises(cidlake.CorruptError):
+            read()
     with pytest.raises(cidlake.CorruptError):
-        lake.get(stored.commit).to_arrow()
-    with pytest.raises(cidlake.CorruptError):
-        lake.get(stored.commit).to_polars()
+        lake.store(rows, name="copy")
+    # Who goes on reading is told again, and does not take what is missing for the end.
+    reader = rows.to_reader()
+    for _ in range(2):
+        with pytest.raises(Exception, match="damaged|does not match"):
+            reader.read_all()
+
+
+def test_a_result_that_cannot_be_stored_says_why(lake: cidlake.Lake) -> None:
+    lake.store(pa.table({"n": range(4000)}), name="base")
+    many = " UNION ALL ".join(["SELECT a.n FROM base a, base b"] * 50)
+    slow = lake.sql(many, timeout=1)
+    with pytest.raises(cidlake.UnavailableError, match="longer than"):
+        lake.store(slow, name="t")
+
+
+def test_threads_that_use_a_closed_lake_all_hear_of_it(tmp_path: Path) -> None:
+    lake = cidlake.Lake(tmp_path / "lake")
+    lake.close()
+    heard: list[int] = []
+
+    def use() -> None:
+        for _ in range(2000):
+            try:
+                lake.datasets()
+            except cidlake.UsageError:
+                heard.append(1)
+
+    threads = [threading.Thread(target=use, daemon=True) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(heard) == 12_000
 
 
 def test_a_failed_store_leaves_nothing(lake: cidlake.Lake) -> None:

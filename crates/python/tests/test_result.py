@@ -59,6 +59,22 @@ def test_a_requested_schema_is_followed(result: cidlake.Result) -> None:
     assert reader.read_all().schema.types == [pa.int32(), pa.large_string()]
 
 
+def test_a_requested_schema_loses_no_value(lake: cidlake.Lake) -> None:
+    lake.store(pa.table({"n": [1, 1000], "s": ["a\0b", "c"]}), "t")
+    result = lake.get("t")
+    with pytest.raises(pa.ArrowException, match="1000"):
+        pa.RecordBatchReader.from_stream(result, schema=pa.schema({"n": pa.int8(), "s": pa.string()})).read_all()
+    with pytest.raises(pa.ArrowException):
+        pa.RecordBatchReader.from_stream(result, schema=pa.schema({"n": pa.int64(), "s": pa.int64()})).read_all()
+    # Names are no types: columns stay what they are called, and are never taken by their places.
+    others = pa.schema({"q": pa.int64(), "s": pa.string()})
+    try:
+        names = pa.RecordBatchReader.from_stream(result, schema=others).schema.names
+    except pa.ArrowException:
+        names = ["n", "s"]
+    assert names == ["n", "s"]
+
+
 def test_a_table_stays_what_it_was(lake: cidlake.Lake) -> None:
     lake.store(TABLE, "t")
     table, answer = lake.get("t"), lake.sql("SELECT sum(n) AS n FROM t")
@@ -77,9 +93,30 @@ def test_a_large_answer_is_computed_again_over_the_same_versions(
     assert lake.sql(LARGE).to_pylist() == [{"n": 4001}]
 
 
-def test_a_large_answer_that_nobody_reads_is_let_go_of(large: cidlake.Result) -> None:
-    time.sleep(3)
-    assert sum(batch.num_rows for batch in large.to_reader()) == LARGE_ROWS
+def test_a_large_answer_that_nobody_reads_is_let_go_of(lake: cidlake.Lake, large: cidlake.Result) -> None:
+    # As many as there are turns, all of which wait for a reader.
+    others = [lake.sql(LARGE, timeout=60) for _ in range(8)]
+    started = time.monotonic()
+    assert lake.sql("SELECT count(*) AS n FROM (SELECT DISTINCT n FROM base)").to_pylist() == [{"n": 4000}]
+    assert time.monotonic() - started < 30
+    assert len(large) == LARGE_ROWS
+    del others
+
+
+def test_what_is_small_is_kept_whatever_it_is_a_slice_of(lake: cidlake.Lake) -> None:
+    lake.store(pa.table({"n": range(300_000)}), "numbers")
+    for query in ("SELECT n, count(*) FROM numbers GROUP BY n", "SELECT n FROM numbers ORDER BY n"):
+        assert "300,000 rows" in repr(lake.sql(query)), query
+
+
+def test_looking_at_a_large_answer_takes_nothing_of_it(lake: cidlake.Lake) -> None:
+    lake.store(pa.table({"n": range(4000)}), "base")
+    large = lake.sql("SELECT a.n * 4000 + b.n AS n, random() AS r FROM base a, base b")
+    shown = repr(large)
+    assert shown == repr(large) and "the first 10 rows" in shown and "the first 10 rows" in large._repr_html_()
+    first = next(iter(large.to_reader()))
+    for line, number in zip(shown.splitlines()[1:11], first["r"].to_pylist()):
+        assert str(number)[:10] in line
 
 
 def test_what_is_stored_of_a_result_is_its_rows(lake: cidlake.Lake, large: cidlake.Result) -> None:
@@ -110,6 +147,12 @@ def test_a_table_without_columns_has_its_rows(lake: cidlake.Lake) -> None:
     nothing = lake.get("t", columns=[])
     assert sum(batch.num_rows for batch in nothing.to_reader()) == 5
     assert nothing.to_pylist() == [{}] * 5
+
+
+def test_it_has_a_length(lake: cidlake.Lake) -> None:
+    lake.store(TABLE, "t")
+    assert len(lake.get("t")) == len(lake.sql("SELECT * FROM t")) == 5
+    assert not lake.get("t", filter="n > 7")
 
 
 def test_a_statement_says_how_long_it_took(lake: cidlake.Lake) -> None:

@@ -1,5 +1,6 @@
 """The README's tour and the examples of the documentation, run as they stand."""
 
+import dataclasses
 import doctest
 from pathlib import Path
 
@@ -43,8 +44,11 @@ def documented() -> list[tuple[str, str | None]]:
         if not isinstance(member, type):
             continue
         members.append((name, member.__doc__))
+        if dataclasses.is_dataclass(member):
+            # Such a class says something by itself; each of its fields is told of in the source.
+            assert not (member.__doc__ or "").startswith(f"{name}("), name
         for attribute, value in vars(member).items():
-            if not attribute.startswith("_") and callable(value):
+            if not attribute.startswith("_") and (callable(value) or isinstance(value, property)):
                 members.append((f"{name}.{attribute}", value.__doc__))
     return members
 

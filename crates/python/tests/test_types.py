@@ -110,6 +110,32 @@ def pandas_frames() -> dict[str, pd.DataFrame]:
         "spans": pd.DataFrame({"d": pd.to_timedelta(["1 day", None, "2 s"])}),
         "categories": pd.DataFrame({"c": pd.Categorical(["b", "a", None], categories=["b", "a", "unused"])}),
         "ordered": pd.DataFrame({"c": pd.Categorical(["lo", "hi", "lo"], categories=["lo", "hi"], ordered=True)}),
+        "categories of numbers": pd.DataFrame(
+            {
+                "i": pd.Categorical(np.array([2, 1], "int8"), categories=np.array([2, 1, 3], "int8")),
+                "f": pd.Categorical(np.array([0.5, 1.5], "float32")),
+            }
+        ),
+        "categories of moments": pd.DataFrame(
+            {
+                "t": pd.Categorical(moments[[0, 2]]),
+                "z": pd.Categorical(moments[[0, 2]].tz_localize(BERLIN), ordered=True),
+                "p": pd.Categorical(pd.period_range("2026-01", periods=2, freq="M")[::-1]),
+                "d": pd.Categorical(pd.to_timedelta(["2 s", "1 s"])),
+            }
+        ),
+        "intervals as categories": pd.DataFrame({"c": pd.cut([1, 5, 9], [0, 3, 6, 10])}),
+        "no categories": pd.DataFrame({"c": pd.Categorical([None, None], categories=pd.Index([], dtype="str"))}),
+        "categories as index": pd.DataFrame(
+            {"x": [1, 2]},
+            index=pd.CategoricalIndex(["a", "b"], categories=["b", "a", "u"], ordered=True, name="k"),
+        ),
+        "categories as a level": pd.DataFrame(
+            {"x": [1, 2]},
+            index=pd.MultiIndex.from_arrays(
+                [pd.Categorical(["a", "b"], categories=["b", "a"]), [1, 2]], names=["k", None]
+            ),
+        ),
         "nullable": pd.DataFrame(
             {
                 "i": pd.array([1, None, 3], "Int64"),
@@ -161,6 +187,25 @@ def test_pandas_columns_alone_keep_types(lake: cidlake.Lake) -> None:
     assert back["i"].tolist() == [3]
 
 
+def test_rows_that_come_later_may_have_other_categories(lake: cidlake.Lake) -> None:
+    for number, (values, categories) in enumerate([(["b"], ["b", "a"]), (["c", "a"], ["c", "a"])]):
+        frame = pd.DataFrame({"c": pd.Categorical(values, categories=categories)})
+        lake.store(frame, name="t", append=number > 0)
+    back = lake.get("t").to_pandas()["c"]
+    assert back.tolist() == ["b", "c", "a"]
+    assert back.cat.categories.tolist() == ["b", "a", "c"]
+
+
+def test_the_index_is_stored_or_not(lake: cidlake.Lake) -> None:
+    frame = pd.DataFrame({"x": [1, 2, 3]}, index=[7, 8, 9])
+    lake.store(frame, name="t", index=False)
+    assert lake.get("t").columns == ["x"]
+    lake.store(frame[frame.x > 1], name="t", append=True, index=False)
+    assert lake.get("t").to_pandas().equals(pd.DataFrame({"x": [1, 2, 3, 2, 3]}))
+    lake.store(pd.DataFrame({"x": [1]}), name="u", index=True)
+    assert len(lake.get("u").columns) == 2
+
+
 POLARS_COLUMNS: dict[str, pl.Series] = {
     "bool": pl.Series([True, None, False]),
     **{
@@ -180,11 +225,14 @@ POLARS_COLUMNS: dict[str, pl.Series] = {
     "decimal": pl.Series([decimal.Decimal("1.25"), None], dtype=pl.Decimal(20, 4)),
     "categorical": pl.Series(["b", "a", None, "b"], dtype=pl.Categorical),
     "enum": pl.Series(["lo", None, "hi"], dtype=pl.Enum(["lo", "mid", "hi"])),
+    "enum of odd words": pl.Series(["Null", "Object"], dtype=pl.Enum(["Object", "Null"])),
+    "struct of odd names": pl.Series([{"Object": 1, "Null": 2}]),
     "list": pl.Series([[1, 2], None, []]),
     "array": pl.Series([[1, 2], None], dtype=pl.Array(pl.Int64, 2)),
     "struct": pl.Series([{"x": 1, "y": "a"}, {"x": None, "y": "b"}]),
     "list of structs": pl.Series([[{"x": 1}], None]),
     "null": pl.Series([None, None], dtype=pl.Null),
+    "list of nulls": pl.Series([[None], None], dtype=pl.List(pl.Null)),
 }
 
 

@@ -4,7 +4,8 @@
 //! is checked before anything runs: it may read the lake and do nothing else. No task is spawned
 //! here that outlives the stream.
 
-use std::sync::{Arc, OnceLock};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::compute::concat_batches;
 use arrow::datatypes::SchemaRef;
@@ -89,7 +90,8 @@ pub struct Engine {
     /// Where plans spill; among the temporary files of the machine where nobody says otherwise.
     spill: Option<Arc<dyn Spill>>,
     /// What plans that may spill run in, once there was one.
-    spilling: OnceLock<Arc<RuntimeEnv>>,
+    /// What plans run in that may spill, and the folder that they spill into.
+    spilling: Mutex<Option<(PathBuf, Arc<RuntimeEnv>)>>,
     /// How much of the disk they may take.
     spill_bytes_max: u64,
 }
@@ -118,7 +120,7 @@ impl Engine {
             files,
             admit: Arc::new(AdmitAll),
             spill: None,
-            spilling: OnceLock::new(),
+            spilling: Mutex::default(),
             spill_bytes_max: spill_bytes_max(options.memory_bytes_max),
         })
     }
@@ -145,12 +147,18 @@ impl Engine {
     pub(crate) fn spilling(&self) -> datafusion::common::Result<Arc<RuntimeEnv>> {
         let env = self.state.runtime_env();
         let Some(spill) = &self.spill else { return Ok(Arc::clone(env)) };
-        if let Some(made) = self.spilling.get() {
+        // Another one where somebody cleared the temporary files away.
+        let folder = spill.folder()?;
+        let mut kept = self.spilling.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((used, made)) = kept.as_ref()
+            && *used == folder
+        {
             return Ok(Arc::clone(made));
         }
-        let folders = DiskManagerMode::Directories(vec![spill.folder()?]);
+        let folders = DiskManagerMode::Directories(vec![folder.clone()]);
         let made = with_disk(env, folders, self.spill_bytes_max)?;
-        Ok(Arc::clone(self.spilling.get_or_init(|| made)))
+        kept.replace((folder, Arc::clone(&made)));
+        Ok(made)
     }
 
     pub(crate) fn spill(&self) -> Option<Arc<dyn Spill>> {

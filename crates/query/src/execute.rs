@@ -23,6 +23,7 @@ use futures::{FutureExt as _, StreamExt as _};
 
 use crate::engine::Engine;
 use crate::guard::{Need, need_of};
+use crate::part_files::Reading;
 use crate::watch::{GoOn, watched};
 
 /// Rows of a batch where memory was not enough.
@@ -33,6 +34,7 @@ pub(crate) struct Execution<'a> {
     pub(crate) plan: LogicalPlan,
     pub(crate) engine: &'a Engine,
     pub(crate) go_on: &'a GoOn,
+    pub(crate) reading: &'a Reading,
 }
 
 impl Execution<'_> {
@@ -42,6 +44,7 @@ impl Execution<'_> {
             // Its turn is given back by now, or it would wait for itself. Tasks that are still to notice
             // may hold memory a moment longer.
             Err(error) if is_memory(&error) => {
+                self.reading.begin_again();
                 self.attempt(spilling(state)?, Some(Need::All)).await
             }
             begun => begun,

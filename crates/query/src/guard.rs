@@ -84,7 +84,8 @@ impl Admit for AdmitAll {
 
 /// Where rows go that memory has no room for.
 pub trait Spill: std::fmt::Debug + Send + Sync {
-    /// Returns a folder for files that end with their statements.
+    /// Returns a folder that is there, for files that end with their statements: the same one as
+    /// before, as long as it is.
     ///
     /// # Errors
     /// When there is none and none can be made.

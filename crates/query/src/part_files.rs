@@ -149,6 +149,12 @@ impl Reading {
         Self { bytes_max, ..Self::default() }
     }
 
+    /// Forgets a first attempt of the statement: neither what it read nor what it met counts.
+    pub(crate) fn begin_again(&self) {
+        self.bytes.store(0, Ordering::Relaxed);
+        drop(self.failure());
+    }
+
     /// Takes the first error out.
     pub(crate) fn failure(&self) -> Option<QueryError> {
         self.first_failure.lock().unwrap_or_else(PoisonError::into_inner).take()

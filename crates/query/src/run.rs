@@ -101,6 +101,12 @@ impl Engine {
         };
         let AskedWrite { name, reads_target, change } = asked;
         let change = match change {
+            // Its rows are not made to be thrown away.
+            AskedChange::Create { or_replace: false, if_not_exists, .. }
+                if resolver.resolve(&name).await?.is_some() =>
+            {
+                Change::Exists { if_not_exists }
+            }
             AskedChange::Create { or_replace, if_not_exists, query } => {
                 let rows = self.rows((query, Planned::Create), (&bound, limits), resolver, go_on);
                 Change::Create { or_replace, if_not_exists, rows: rows.await? }
@@ -155,7 +161,7 @@ impl Engine {
         };
         let plan = params::bind(plan, bound)?;
         check(&plan)?;
-        let execution = Execution { plan, engine: self, go_on };
+        let execution = Execution { plan, engine: self, go_on, reading: &reading };
         let stream = execution.start(state).await;
         let stream = stream.map_err(|error| rows::cause(error, &reading))?;
         let rows = rows::plain(stream, reading);

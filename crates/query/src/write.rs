@@ -37,10 +37,15 @@ pub enum Change {
     Create {
         /// Whether they take the place of a dataset that is there.
         or_replace: bool,
-        /// Whether nothing is to be done where a dataset is there.
+        /// Whether nothing is to be done where a dataset came to be there meanwhile.
         if_not_exists: bool,
         /// The rows.
         rows: Rows,
+    },
+    /// It is there, and was to be made where there is none.
+    Exists {
+        /// Whether that is no failure.
+        if_not_exists: bool,
     },
     /// It is to have these rows, in the order of its columns, behind those that it has.
     Insert {

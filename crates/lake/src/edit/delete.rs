@@ -83,9 +83,12 @@ impl Lake {
         progress: Progress,
     ) -> Result<Deleted, Error> {
         let name = parse_name(name)?;
-        self.blocking(move |inner| inner.delete(&name, &request, &progress)).await
+        self.blocking(move |inner| inner.delete(&name, &request, &|| Ok(()), &progress)).await
     }
 }
+
+/// Fails once work is to go on no longer.
+pub(crate) type Check<'a> = &'a (dyn Fn() -> Result<(), Error> + Sync);
 
 /// What a part is without the rows that match.
 #[derive(Clone, Debug)]
@@ -116,10 +119,12 @@ struct Deleting<'a> {
 }
 
 impl Inner {
+    /// Deletes rows for as long as `go_on` lets it.
     pub(crate) fn delete(
         &self,
         name: &Name,
         request: &DeleteRequest,
+        go_on: Check<'_>,
         progress: &Progress,
     ) -> Result<Deleted, Error> {
         let hold = self.hold()?;
@@ -132,8 +137,9 @@ impl Inner {
         }
         let edited = match &request.rows {
             Doomed::All => all_gone(&parts),
-            rows => self.thinned(&base, &parts, rows, into, progress)?,
+            rows => self.thinned((&base, &parts), rows, into, (go_on, progress))?,
         };
+        go_on()?;
         let mut deleted = Deleted {
             name: name.to_string(),
             cid: base.commit.content,
@@ -191,11 +197,10 @@ impl Inner {
     /// Works out what `parts` of `base` are without those of its `rows` that are to go.
     fn thinned(
         &self,
-        base: &Found,
-        parts: &[Part],
+        (base, parts): (&Found, &[Part]),
         rows: &Doomed,
         hold: Option<&Hold>,
-        progress: &Progress,
+        (go_on, progress): (Check<'_>, &Progress),
     ) -> Result<Edited, Error> {
         let table = Table::new(base.commit.clone())?;
         let condition = match rows {
@@ -215,6 +220,7 @@ impl Inner {
         let total = todo.iter().map(|part| part.rows).sum();
         let done = AtomicU64::new(0);
         let thinned = in_parallel(threads, &todo, |part| {
+            go_on()?;
             let thinned = self.thin(&work, part)?;
             let done = done.fetch_add(part.rows, Ordering::Relaxed) + part.rows;
             progress(ProgressEvent {

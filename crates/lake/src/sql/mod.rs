@@ -38,7 +38,7 @@ pub struct SqlOptions {
     /// Ends it before its time.
     pub stop: Stop,
     /// What names mean; shared with another statement, what they meant to that one. A statement that
-    /// may write always takes the newest versions.
+    /// may write takes the newest versions, and only notes which they were.
     pub snapshot: Snapshot,
 }
 
@@ -70,8 +70,6 @@ impl Lake {
         let deadline = Deadline::after(limit, stop);
         let limits = self.inner.settings.limits.least(limits);
         let hold = self.hold().await?;
-        // What is written is written over what is the newest now.
-        let snapshot = if write { Snapshot::default() } else { snapshot };
         let resolver = Resolver { lake: self.clone(), write, snapshot, heads: Mutex::default() };
         let (go_on, run) = (deadline.go_on(), RunOptions { params, write, keep, limits });
         let planned = async { Ok(self.inner.engine.run(sql, &run, &resolver, &go_on).await?) };
@@ -115,6 +113,12 @@ impl Resolver {
         Ok(())
     }
 
+    /// Returns what something meant before; nothing to a statement that may write, for that is
+    /// written over what is the newest now.
+    fn known(&self, asked: &str) -> Option<Resolved> {
+        self.snapshot.meaning(asked).filter(|_| !self.write)
+    }
+
     async fn look_up(&self, reference: &str) -> Result<Option<Resolved>, QueryError> {
         if reference == "datasets" || reference == "main.datasets" {
             let infos = self.lake.datasets().await.map_err(query_error)?;
@@ -142,7 +146,7 @@ impl Resolver {
 #[async_trait]
 impl Resolve for Resolver {
     async fn resolve(&self, reference: &str) -> Result<Option<Resolved>, QueryError> {
-        if let Some(meaning) = self.snapshot.meaning(reference) {
+        if let Some(meaning) = self.known(reference) {
             return Ok(Some(meaning));
         }
         let meaning = self.look_up(reference).await?;
@@ -158,7 +162,7 @@ impl Resolve for Resolver {
 
     async fn call(&self, name: &str, args: &[String]) -> Result<Option<Resolved>, QueryError> {
         let text = snapshot::call_text(name, args);
-        if let Some(meaning) = self.snapshot.meaning(&text) {
+        if let Some(meaning) = self.known(&text) {
             return Ok(Some(meaning));
         }
         if let Some(first) = args.first() {

@@ -36,10 +36,11 @@ impl Lake {
             return Err(Error::invalid("a statement that writes has no rows to be kept")
                 .with_hint("keep the rows of a SELECT, or run it without a name"));
         };
+        let stop = deadline.stop();
         let rows = Rows::new(rows, Some(deadline), hold);
         self.blocking(move |inner| {
-            let expected = Some(ExpectedHead::None);
-            Ok(inner.kept_rows(&name, StoreMode::Overwrite, rows, expected)?.0)
+            let how = (StoreMode::Overwrite, Some(ExpectedHead::None));
+            Ok(inner.kept_rows(&name, how, rows, stop)?.0)
         })
         .await
     }

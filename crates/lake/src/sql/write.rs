@@ -17,11 +17,11 @@ use tokio::runtime::Handle;
 
 use crate::edit::delete::{DeleteRequest, Doomed};
 use crate::error::{Error, ErrorKind};
-use crate::history::parse_name;
+use crate::history::{Found, parse_name};
 use crate::ingest::{BatchSource, Source};
 use crate::lake::{Inner, Lake};
 use crate::progress::no_progress;
-use crate::rows::{Deadline, Rows};
+use crate::rows::{Deadline, Rows, Stop};
 use crate::write::{ExpectedHead, StoreMode, StoreRequest, Stored};
 
 /// The operation of a statement that had nothing to do.
@@ -64,35 +64,32 @@ impl Inner {
         hold: Hold,
     ) -> Result<Written, Error> {
         let name = parse_name(&write.name)?;
+        let (stop, go_on) = (deadline.stop(), deadline.go_on());
         let read = read.filter(|_| write.reads_target).map(ExpectedHead::Version);
         match write.change {
+            Change::Exists { if_not_exists: true } => Ok(left(&name, &self.newest(&name)?)),
+            Change::Exists { if_not_exists: false } => Err(exists(&name)),
             Change::Create { or_replace, if_not_exists, rows } => {
                 let rows = Rows::new(rows, Some(deadline), hold);
                 match (self.newest_if_any(&name)?, or_replace) {
-                    (Some(head), false) if if_not_exists => Ok(Written {
-                        name: name.to_string(),
-                        operation: NOTHING.to_owned(),
-                        commit: head.cid,
-                        cid: head.commit.content,
-                        rows: head.commit.rows,
-                        rows_affected: 0,
-                    }),
+                    (Some(head), false) if if_not_exists => Ok(left(&name, &head)),
                     (Some(_), false) => Err(exists(&name)),
-                    (_, true) => self.stored(&name, StoreMode::Overwrite, rows, read),
+                    (_, true) => self.stored(&name, (StoreMode::Overwrite, read), rows, stop),
                     (None, false) => {
                         let expected = Some(ExpectedHead::None);
-                        self.stored(&name, StoreMode::Overwrite, rows, expected)
+                        self.stored(&name, (StoreMode::Overwrite, expected), rows, stop)
                     }
                 }
             }
             Change::Insert { rows } => {
                 let rows = Rows::new(rows, Some(deadline), hold);
-                self.stored(&name, StoreMode::Append, rows, read)
+                self.stored(&name, (StoreMode::Append, read), rows, stop)
             }
             Change::Delete { predicate } => {
                 let rows = Doomed::Predicate(predicate);
                 let request = DeleteRequest { rows, dry_run: false, message: None };
-                let deleted = self.delete(&name, &request, &no_progress())?;
+                let go_on = || Ok(go_on()?);
+                let deleted = self.delete(&name, &request, &go_on, &no_progress())?;
                 // The hold is kept until here, as that of what reads is.
                 drop(hold);
                 let operation = if deleted.rows_deleted > 0 { "delete" } else { NOTHING };
@@ -111,11 +108,11 @@ impl Inner {
     fn stored(
         &self,
         name: &Name,
-        mode: StoreMode,
+        how: (StoreMode, Option<ExpectedHead>),
         rows: Rows,
-        expected: Option<ExpectedHead>,
+        stop: Stop,
     ) -> Result<Written, Error> {
-        let (stored, rows_affected) = self.kept_rows(name, mode, rows, expected)?;
+        let (stored, rows_affected) = self.kept_rows(name, how, rows, stop)?;
         let operation = match stored.unchanged {
             true => NOTHING.to_owned(),
             false => self.commit(&stored.commit)?.operation,
@@ -134,9 +131,9 @@ impl Inner {
     pub(super) fn kept_rows(
         &self,
         name: &Name,
-        mode: StoreMode,
+        (mode, expected): (StoreMode, Option<ExpectedHead>),
         rows: Rows,
-        expected: Option<ExpectedHead>,
+        stop: Stop,
     ) -> Result<(Stored, u64), Error> {
         let onto = match mode {
             StoreMode::Append => Some(schema_from_bytes(&self.newest(name)?.commit.schema)?),
@@ -149,10 +146,23 @@ impl Inner {
             name: Some(name.to_string()),
             mode,
             expected,
+            stop,
             ..StoreRequest::default()
         };
         let stored = self.store_table(request, &no_progress())?;
         Ok((stored, count.load(Ordering::Relaxed)))
+    }
+}
+
+/// Says of a dataset that it was left as it is.
+fn left(name: &Name, head: &Found) -> Written {
+    Written {
+        name: name.to_string(),
+        operation: NOTHING.to_owned(),
+        commit: head.cid,
+        cid: head.commit.content,
+        rows: head.commit.rows,
+        rows_affected: 0,
     }
 }
 

@@ -28,8 +28,8 @@ class Arriving:
     """How many there are, where that is known."""
 
 
-def arriving(frame: Any) -> Arriving:
-    """Says how ``frame`` is to be stored.
+def arriving(frame: Any, index: bool | None = None) -> Arriving:
+    """Says how ``frame`` is to be stored; ``index`` is whether with its index, where pandas has one.
 
     Raises:
         InvalidError: it is no table, or has a column that a table cannot have.
@@ -38,19 +38,29 @@ def arriving(frame: Any) -> Arriving:
         return Arriving(None, [_path(frame)], "")
     if isinstance(frame, (list, tuple)) and frame and all(map(_is_path, frame)):
         return Arriving(None, [_path(path) for path in frame], "")
-    library = type(frame).__module__.partition(".")[0]
-    kind = type(frame).__name__
+    library, kind = _library(frame)
     if library == "pandas":
-        return _of_pandas(frame, kind)
+        return _of_pandas(frame, kind, index)
     if library == "polars":
         return _of_polars(frame, kind)
     if library == "pyarrow" and hasattr(frame, "scanner"):
         return Arriving(frame.scanner().to_reader(), [], "the pyarrow dataset")
+    if library == "pyarrow" and not hasattr(frame, "schema"):
+        raise InvalidError(f"a {kind} is a column, not a table", "store pyarrow.table({'name': array})")
     if hasattr(frame, "__arrow_c_stream__") or hasattr(frame, "__arrow_c_array__"):
         rows = getattr(frame, "num_rows", None)
         total = rows if isinstance(rows, int) else None
         return Arriving(frame, [], f"the {library} {kind}", total)
     raise _no_table(frame, kind)
+
+
+def _library(frame: Any) -> tuple[str, str]:
+    """Returns which library an object is of, also by inheritance, and the name of its class there."""
+    for kind in type(frame).__mro__:
+        library = kind.__module__.partition(".")[0]
+        if library in ("pandas", "polars", "pyarrow"):
+            return library, kind.__name__
+    return type(frame).__module__.partition(".")[0], type(frame).__name__
 
 
 def _is_path(value: Any) -> bool:
@@ -80,12 +90,12 @@ def _no_table(frame: Any, kind: str) -> InvalidError:
     )
 
 
-def _of_pandas(frame: Any, kind: str) -> Arriving:
+def _of_pandas(frame: Any, kind: str, index: bool | None) -> Arriving:
     if kind == "Series":
         raise InvalidError("a Series is a column, not a table", "store series.to_frame()")
     if not hasattr(frame, "columns"):
         raise _no_table(frame, kind)
-    table = _pandas.to_table(frame)
+    table = _pandas.to_table(frame, index)
     return Arriving(table, [], "the pandas DataFrame", table.num_rows)
 
 
@@ -97,15 +107,26 @@ def _of_polars(frame: Any, kind: str) -> Arriving:
     if not hasattr(frame, "schema"):
         raise _no_table(frame, kind)
     for name, dtype in frame.schema.items():
-        if "Object" in str(dtype):
+        if _has(dtype, "Object"):
             raise InvalidError(
                 f"the column {name!r} has Python objects, which Arrow cannot carry",
                 "convert or drop the column",
             )
     rows = frame
-    if any("Null" in str(dtype) for dtype in frame.schema.dtypes()):
+    if any(_has(dtype, "Null") for dtype in frame.schema.dtypes()):
         rows = _with_plain_nulls(frame)
     return Arriving(rows, [], f"the polars {kind}", frame.height)
+
+
+def _has(dtype: Any, kind: str) -> bool:
+    """Whether a type of polars is, or has within, the one that is named ``kind``."""
+    if dtype.base_type().__name__ == kind:
+        return True
+    fields = getattr(dtype, "fields", None)
+    inner = getattr(dtype, "inner", None)
+    return any(_has(field.dtype, kind) for field in fields or ()) or (
+        inner is not None and hasattr(inner, "base_type") and _has(inner, kind)
+    )
 
 
 def _with_plain_nulls(frame: Any) -> Any:
@@ -114,7 +135,7 @@ def _with_plain_nulls(frame: Any) -> Any:
     try:
         return frame.to_arrow()
     except ImportError:
-        names = [name for name, dtype in frame.schema.items() if "Null" in str(dtype)]
+        names = [name for name, dtype in frame.schema.items() if _has(dtype, "Null")]
         raise InvalidError(
             f"the column {names[0]!r} has no type, only nulls, for which pyarrow is needed",
             "give it a type with cast, or pip install pyarrow",

@@ -128,6 +128,7 @@ class Lake:
         key: str | Sequence[str] | None = None,
         metadata: Mapping[str, str] | None = None,
         message: str | None = None,
+        index: bool | None = None,
         progress: Progress = None,
     ) -> _answers.Stored:
         """Stores a table, as a new version of the dataset ``name``.
@@ -143,6 +144,8 @@ class Lake:
             key: columns that identify a row; by default those that it has, ``[]`` for none.
             metadata: free words, which are no part of the content's CID.
             message: what this version is, in a sentence.
+            index: whether the index of a DataFrame of pandas becomes columns; by default as in
+                ``to_parquet``: all but a range, which is noted.
             progress: as for the lake.
 
         Returns:
@@ -165,7 +168,7 @@ class Lake:
             raise UsageError(
                 "rows are either appended or put in by their keys", "give append or upsert"
             )
-        arriving = _frames.arriving(df)
+        arriving = _frames.arriving(df, index)
         asked = {
             "label": arriving.label,
             "rows_total": arriving.total,
@@ -177,7 +180,12 @@ class Lake:
             "message": message,
         }
         with _progress.shown(self._shown(progress)) as show:
-            answer = self._native.store(arriving.rows, arriving.paths, asked, show)
+
+            def put(rows: Any) -> dict[str, Any]:
+                return self._native.store(rows, arriving.paths, asked, show)
+
+            # What ends a result is raised as what it was.
+            answer = df.read_by(put) if isinstance(df, Result) else put(arriving.rows)
         return _answers.stored(answer)
 
     def get(
@@ -209,6 +217,8 @@ class Lake:
             >>> people.to_pylist()
             [{'name': 'Ada'}]
         """
+        if limit is not None and limit < 0:
+            raise UsageError(f"a limit of {limit} rows is none", "give a number of rows")
         condition, conditions = _filter(filter)
         return Result(self._native.get(ref, _names(columns), condition, conditions, limit))
 
@@ -319,6 +329,8 @@ class Lake:
             >>> cidlake.Lake().diff("people", "people").same
             True
         """
+        if samples < 0:
+            raise UsageError(f"{samples} samples are none", "give a number of rows")
         with _progress.shown(self._shown(progress)) as show:
             answer = self._native.diff(a, b, _names(key), samples, show)
         return _answers.difference(answer)
@@ -470,10 +482,12 @@ def _filter(filter: str | Sequence[Any] | None) -> tuple[str | None, str | None]
 def _plain(value: Any) -> Any:
     if isinstance(value, (set, frozenset)):
         return sorted(value)
-    item = getattr(value, "item", None)
-    if callable(item):
-        return item()
+    if type(value).__name__ == "datetime64":
+        return str(value)
     isoformat = getattr(value, "isoformat", None)
     if callable(isoformat):
         return isoformat()
+    item = getattr(value, "item", None)
+    if callable(item) and not hasattr(item(), "item"):
+        return item()
     raise TypeError(f"{value!r} is a {type(value).__name__}")

@@ -20,15 +20,17 @@ if TYPE_CHECKING:
 
 _CATEGORIES = b"cidlake.categories"
 _OF_ARROW = b"cidlake.of_arrow"
-# Categories beyond this size are not noted: metadata is a part of every version.
+# Larger categories are not noted: metadata is a part of every version.
 _CATEGORIES_BYTES_MAX = 256 << 10
 # Kinds of objects of which several may stand in one column, for Arrow makes them one without loss.
 _ALIKE = ({"int", "float"}, {"int", "Decimal"}, {"Timestamp", "datetime"}, {"Timedelta", "timedelta"})
 _CONTAINERS = {"list", "tuple", "set", "dict", "ndarray"}
+# What pandas infers of objects that may still be of several kinds.
+_UNSURE = ("mixed", "date")
 
 
-def to_table(frame: pandas.DataFrame) -> pyarrow.Table:
-    """Returns ``frame`` as a table.
+def to_table(frame: pandas.DataFrame, index: bool | None) -> pyarrow.Table:
+    """Returns ``frame`` as a table, with its index as pandas writes it to Parquet.
 
     Raises:
         InvalidError: it has a column that no table can have; the message names it.
@@ -41,6 +43,19 @@ def to_table(frame: pandas.DataFrame) -> pyarrow.Table:
             "DataFrames of pandas become Arrow by pyarrow, which is not installed",
             "pip install pyarrow",
         ) from None
+    _check(frame)
+    frame, noted = _plain(frame)
+    try:
+        table = pyarrow.Table.from_pandas(frame, preserve_index=index)
+    except (pyarrow.ArrowException, TypeError, ValueError, OverflowError) as error:
+        raise _wrong_column(frame, error) from error
+    for name in frame.columns:
+        if _is_of_arrow(frame[name].dtype):
+            noted.setdefault(name, {})[_OF_ARROW] = b""
+    return _with_notes(table, noted)
+
+
+def _check(frame: pandas.DataFrame) -> None:
     _check_names(frame.columns, "column")
     levels = [name for name in frame.index.names if name is not None]
     _check_names(levels, "level of the index")
@@ -51,12 +66,10 @@ def to_table(frame: pandas.DataFrame) -> pyarrow.Table:
                 "rename one: df.rename_axis(index='other')",
             )
     for name in frame.columns:
-        _check_objects(name, frame[name])
-    try:
-        table = pyarrow.Table.from_pandas(frame)
-    except (pyarrow.ArrowException, TypeError, ValueError, OverflowError) as error:
-        raise _wrong_column(frame, error) from error
-    return _noted(frame, table)
+        _check_objects(f"the column {name!r}", frame[name])
+    for number, name in enumerate(frame.index.names):
+        what = f"the level {name!r} of the index" if name is not None else "the index"
+        _check_objects(what, frame.index.get_level_values(number).to_series())
 
 
 def _check_names(names: Iterable[Any], what: str) -> None:
@@ -77,31 +90,48 @@ def _check_names(names: Iterable[Any], what: str) -> None:
         seen.add(name)
 
 
-def _check_objects(name: str, column: pandas.Series) -> None:
-    """Refuses a column whose objects are of several types; some pairs would become one silently."""
-    if column.dtype != object:
+def _check_objects(what: str, values: pandas.Series) -> None:
+    """Refuses objects of several types; some pairs would become one silently."""
+    if values.dtype != object:
         return
     from pandas.api.types import infer_dtype
 
-    if not infer_dtype(column, skipna=True).startswith("mixed"):
+    if not infer_dtype(values, skipna=True).startswith(_UNSURE):
         return
-    kinds = _kinds(column)
+    kinds = _kinds(values)
     if len(kinds) > 1 and not kinds <= _CONTAINERS and not any(kinds <= alike for alike in _ALIKE):
-        raise _mixed(name, kinds)
+        raise _mixed(what, kinds)
+    if kinds <= {"Timestamp", "datetime"}:
+        zoned = {value.tzinfo is not None for value in values.dropna()}
+        if len(zoned) > 1:
+            raise InvalidError(
+                f"{what} mixes moments with a time zone and without",
+                "give all of them one: pandas.to_datetime(…, utc=True)",
+            )
 
 
-def _kinds(column: pandas.Series) -> set[str]:
+def _kinds(values: pandas.Series) -> set[str]:
     kinds = set()
-    for kind in {type(value) for value in column.dropna()}:
-        numpy = kind.__module__ == "numpy" and kind.__name__ != "ndarray"
-        kinds.add(type(kind(0).item()).__name__ if numpy else kind.__name__)
+    for kind in {type(value) for value in values.dropna()}:
+        name = kind.__name__
+        if kind.__module__ == "numpy" and name != "ndarray":
+            # Numbers of numpy are of the kind of Python's.
+            name = next((base.__name__ for base in (bool, int, float, str) if _is_like(kind, base)), name)
+        kinds.add(name)
     return kinds
 
 
-def _mixed(name: str, kinds: set[str]) -> InvalidError:
+def _is_like(kind: type, base: type) -> bool:
+    import numpy
+
+    likes = {bool: numpy.bool_, int: numpy.integer, float: numpy.floating, str: numpy.str_}
+    return issubclass(kind, likes[base])
+
+
+def _mixed(what: str, kinds: set[str]) -> InvalidError:
     return InvalidError(
-        f"the column {name!r} mixes values of the types {', '.join(sorted(kinds))}",
-        f"make them one type, such as df[{name!r}] = df[{name!r}].astype(str)",
+        f"{what} mixes values of the types {', '.join(sorted(kinds))}",
+        "make them one type, such as with .astype(str)",
     )
 
 
@@ -115,7 +145,7 @@ def _wrong_column(frame: pandas.DataFrame, error: Exception) -> InvalidError:
         except (pyarrow.ArrowException, TypeError, ValueError, OverflowError) as trouble:
             kinds = _kinds(column)
             if len(kinds) > 1:
-                return _mixed(name, kinds)
+                return _mixed(f"the column {name!r}", kinds)
             return InvalidError(
                 f"the column {name!r} has values that Arrow cannot carry: {trouble}",
                 "convert or drop the column",
@@ -123,35 +153,75 @@ def _wrong_column(frame: pandas.DataFrame, error: Exception) -> InvalidError:
     return InvalidError(f"the DataFrame cannot become an Arrow table: {error}")
 
 
-def _noted(frame: pandas.DataFrame, table: pyarrow.Table) -> pyarrow.Table:
-    """Returns the table with notes of what it would not say of its columns."""
+_Notes = dict[str, dict[bytes, bytes]]
+
+
+def _plain(frame: pandas.DataFrame) -> tuple[pandas.DataFrame, _Notes]:
+    """Returns the frame without categories that a dictionary of Arrow cannot have, and what to note of
+    all categories, by the names of the table's columns."""
+    import pandas
+
+    noted: _Notes = {}
+    changed: dict[str, Any] = {}
+    for name in frame.columns:
+        dtype = frame[name].dtype
+        if isinstance(dtype, pandas.CategoricalDtype):
+            noted[name] = _categories(f"the column {name!r}", dtype)
+            if not _is_plain(dtype.categories.dtype):
+                changed[name] = frame[name].astype(dtype.categories.dtype)
+    for number, name in enumerate(frame.index.names):
+        values = frame.index.get_level_values(number)
+        if isinstance(values.dtype, pandas.CategoricalDtype):
+            field = name if name is not None else f"__index_level_{number}__"
+            noted[field] = _categories("the index", values.dtype)
+    return (frame.assign(**changed) if changed else frame), noted
+
+
+def _is_plain(dtype: Any) -> bool:
+    """Whether values of a type are the same behind Arrow's dictionary: numbers and texts are."""
+    import pandas
+
+    return dtype == object or isinstance(dtype, pandas.StringDtype) or dtype.kind in "biuf"
+
+
+def _is_of_arrow(dtype: Any) -> bool:
+    import pandas
+
+    return isinstance(dtype, pandas.ArrowDtype)
+
+
+def _categories(what: str, dtype: pandas.CategoricalDtype) -> dict[bytes, bytes]:
     import pandas
     import pyarrow
 
-    fields = list(table.schema)
-    for name in frame.columns:
-        dtype = frame[name].dtype
-        note: dict[bytes, bytes] = {}
-        if isinstance(dtype, pandas.CategoricalDtype):
-            note = _categories(dtype)
-        elif isinstance(dtype, pandas.ArrowDtype):
-            note = {_OF_ARROW: b""}
-        if note:
-            index = table.schema.get_field_index(name)
-            fields[index] = fields[index].with_metadata({**(fields[index].metadata or {}), **note})
-    return table.cast(pyarrow.schema(fields, table.schema.metadata))
+    frame = pandas.DataFrame({"c": dtype.categories})
+    categories = pyarrow.Table.from_pandas(frame, preserve_index=False)
+    ordered = {b"ordered": b"yes" if dtype.ordered else b"no"}
+    schema = categories.schema.with_metadata({**(categories.schema.metadata or {}), **ordered})
+    sink = pyarrow.BufferOutputStream()
+    with pyarrow.ipc.new_stream(sink, schema) as writer:
+        writer.write_table(categories.cast(schema))
+    note = base64.b64encode(sink.getvalue())
+    if len(note) <= _CATEGORIES_BYTES_MAX:
+        return {_CATEGORIES: note}
+    if dtype.ordered:
+        raise InvalidError(
+            f"{what} has {len(dtype.categories):,} ordered categories, too many to be noted",
+            "store the values: .astype(df[column].cat.categories.dtype)",
+        )
+    return {}
 
 
-def _categories(dtype: pandas.CategoricalDtype) -> dict[bytes, bytes]:
+def _with_notes(table: pyarrow.Table, noted: _Notes) -> pyarrow.Table:
     import pyarrow
 
-    values = pyarrow.array(dtype.categories, from_pandas=True)
-    sink = pyarrow.BufferOutputStream()
-    categories = pyarrow.table({"c": values})
-    with pyarrow.ipc.new_stream(sink, categories.schema) as writer:
-        writer.write_table(categories)
-    note = base64.b64encode(sink.getvalue())
-    return {_CATEGORIES: note} if len(note) <= _CATEGORIES_BYTES_MAX else {}
+    fields = [
+        field.with_metadata({**(field.metadata or {}), **noted[field.name]})
+        if noted.get(field.name)
+        else field
+        for field in table.schema
+    ]
+    return table.cast(pyarrow.schema(fields, table.schema.metadata)) if noted else table
 
 
 def of_table(table: pyarrow.Table, options: dict[str, Any]) -> pandas.DataFrame:
@@ -175,7 +245,9 @@ def of_table(table: pyarrow.Table, options: dict[str, Any]) -> pandas.DataFrame:
         if column["numpy_type"] == "object" and column["pandas_type"] == "unicode":
             _give_objects(frame, column["name"])
     for field in table.schema:
-        _give_categories(frame, field)
+        note = (field.metadata or {}).get(_CATEGORIES)
+        if note is not None:
+            _give_categories(frame, field.name, note)
     return frame
 
 
@@ -195,15 +267,43 @@ def _give_objects(frame: pandas.DataFrame, name: str) -> None:
         frame[name] = column.where(column.notna(), None)
 
 
-def _give_categories(frame: pandas.DataFrame, field: pyarrow.Field) -> None:
+def _give_categories(frame: pandas.DataFrame, name: str, note: bytes) -> None:
+    """Gives a column, or a level of the index, the categories that it had."""
+    import pandas
+
+    if name in frame.columns:
+        frame[name] = pandas.Series(_categorical(frame[name], note), index=frame.index, name=name)
+        return
+    names = [
+        level if level is not None else f"__index_level_{number}__"
+        for number, level in enumerate(frame.index.names)
+    ]
+    if name not in names:
+        return
+    levels = [frame.index.get_level_values(number) for number in range(len(names))]
+    number = names.index(name)
+    levels[number] = pandas.CategoricalIndex(_categorical(levels[number], note))
+    if len(levels) == 1:
+        frame.index = levels[0].rename(frame.index.names[0])
+    else:
+        frame.index = pandas.MultiIndex.from_arrays(levels, names=frame.index.names)
+
+
+def _categorical(values: Any, note: bytes) -> pandas.Categorical:
+    import pandas
     import pyarrow
 
-    noted = (field.metadata or {}).get(_CATEGORIES)
-    if noted is None or field.name not in frame.columns or not hasattr(frame[field.name], "cat"):
-        return
-    with pyarrow.ipc.open_stream(base64.b64decode(noted)) as reader:
-        categories = reader.read_all()["c"].to_pandas()
-    column = frame[field.name]
+    with pyarrow.ipc.open_stream(base64.b64decode(note)) as reader:
+        noted = reader.read_all()
+    categories = pandas.Index(noted.to_pandas()["c"]).rename(None)
     # Rows that came later may have others.
-    others = column.cat.categories.difference(categories, sort=False)
-    frame[field.name] = column.cat.set_categories([*categories, *others])
+    if isinstance(values.dtype, pandas.CategoricalDtype):
+        others = pandas.Index(values.cat.categories if hasattr(values, "cat") else values.categories)
+        values = values.astype(others.dtype)
+    else:
+        others = pandas.Index(values.dropna().unique())
+    others = others.difference(categories, sort=False)
+    if len(others):
+        categories = categories.append(others)
+    dtype = pandas.CategoricalDtype(categories, noted.schema.metadata[b"ordered"] == b"yes")
+    return pandas.Categorical(values, dtype=dtype)

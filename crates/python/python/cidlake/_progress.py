@@ -37,7 +37,8 @@ def _is_watched() -> bool:
     if "IPython" in sys.modules and "ipykernel" in sys.modules:
         return True
     stream = sys.stderr
-    return stream is not None and stream.isatty()
+    isatty = getattr(stream, "isatty", None)
+    return isatty is not None and bool(isatty())
 
 
 class _Bar:

@@ -66,6 +66,10 @@ class Result:
         """How long the statement took inside the lake, in seconds; 0 for a table."""
         return self._native.seconds
 
+    def __len__(self) -> int:
+        """How many rows there are; reads them where they are not kept."""
+        return self._native.count()
+
     def __arrow_c_schema__(self) -> object:
         """The schema, through Arrow's PyCapsule interface."""
         return self._native.c_schema()
@@ -91,7 +95,7 @@ class Result:
             1
         """
         arrow = _needed("pyarrow")
-        table: pyarrow.Table = self._read(lambda stream: arrow.table(stream))
+        table: pyarrow.Table = self.read_by(lambda stream: arrow.table(stream))
         return table
 
     def to_reader(self) -> pyarrow.RecordBatchReader:
@@ -113,7 +117,8 @@ class Result:
         that it had.
 
         Args:
-            options: those of ``pyarrow.Table.to_pandas``, such as ``types_mapper``.
+            options: those of ``pyarrow.Table.to_pandas``, such as ``types_mapper``; with any, they alone
+                say which types there are, and nothing is restored.
 
         Raises:
             Error: what ended the reading; ``UsageError`` without pandas and pyarrow.
@@ -139,13 +144,14 @@ class Result:
             [1]
         """
         library = _needed("polars")
-        frame: polars.DataFrame = self._read(lambda stream: library.DataFrame(stream))
+        frame: polars.DataFrame = self.read_by(lambda stream: library.DataFrame(stream))
         return frame
 
     def to_pylist(self) -> list[dict[str, Any]]:
         """All rows as dicts of Python's own values; needs nothing installed, and is slow for many.
 
         Raises:
+            InvalidError: two columns of one name, or a type that Python lacks, such as an interval.
             Error: what ended the reading.
 
         Example:
@@ -181,7 +187,7 @@ class Result:
         height = f"{total:,} row{'' if total == 1 else 's'}"
         return f"[{height} of {width}{', the first shown' if more else ''}]"
 
-    def _read(self, read: Callable[[_Stream], _T]) -> _T:
+    def read_by(self, read: Callable[[Any], _T]) -> _T:
         """Reads a stream by ``read``; an error that ended it is raised as what it was."""
         try:
             return read(_Stream(self._native))

@@ -102,11 +102,9 @@ impl FileSource for FilteringSource {
 
     fn with_batch_size(&self, batch_size: usize) -> Arc<dyn FileSource> {
         let reader = self.reader.with_batch_size(batch_size);
-        match self.with_reader(reader.as_ref()) {
-            Ok(source) => Arc::new(Self { batch_rows: batch_size, ..source }),
-            // Never: a Parquet source of another batch size is one.
-            Err(_) => reader,
-        }
+        let source = self.with_reader(reader.as_ref());
+        let source = source.expect("a Parquet source of another batch size is a Parquet source");
+        Arc::new(Self { batch_rows: batch_size, ..source })
     }
 
     fn filter(&self) -> Option<Arc<dyn PhysicalExpr>> {

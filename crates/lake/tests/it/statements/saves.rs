@@ -108,3 +108,24 @@ fn a_store_that_is_stopped_leaves_nothing() {
         assert_eq!(sql(&lake, "SELECT name, rows FROM datasets").await.unwrap(), "k,1;t,1");
     });
 }
+
+#[test]
+fn a_statement_that_writes_and_is_stopped_writes_nothing() {
+    run(async {
+        let place = Place::new();
+        let lake = place.open().await;
+        store(&lake, "t", &numbers(100)).await;
+        for statement in [
+            "CREATE TABLE u AS SELECT * FROM t",
+            "INSERT INTO t SELECT n + 1000 FROM t",
+            "DELETE FROM t WHERE n > 50",
+        ] {
+            let stop = Stop::default();
+            stop.stop();
+            let options = SqlOptions { stop, write: true, ..SqlOptions::default() };
+            let error = lake.sql(statement, options).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Unavailable, "{statement}: {error}");
+        }
+        assert_eq!(sql(&lake, "SELECT name, rows FROM datasets").await.unwrap(), "t,100");
+    });
+}

@@ -55,6 +55,9 @@ fn a_table_is_made_of_a_query() {
         assert_eq!(get(&lake, "u").await.unwrap(), "2,B;3,C");
         let again = write(&lake, "CREATE TABLE u AS SELECT 1 AS n").await.unwrap_err();
         assert_eq!(again.kind(), ErrorKind::Conflict, "{again}");
+        // Of a name that is taken the query is not even planned.
+        let taken = write(&lake, "CREATE TABLE u AS SELECT * FROM nowhere").await.unwrap_err();
+        assert_eq!(taken.kind(), ErrorKind::Conflict, "{taken}");
         let unless = "CREATE TABLE IF NOT EXISTS u AS SELECT 1 AS n";
         assert_eq!(write(&lake, unless).await.unwrap(), "u,none,2,0");
         let replace = "CREATE OR REPLACE TABLE u AS SELECT n + 1 AS n FROM u";
