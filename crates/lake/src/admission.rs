@@ -5,6 +5,7 @@
 
 use std::any::Any;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use cidlake_query::{Admit, Need};
@@ -14,6 +15,8 @@ use tokio::sync::Semaphore;
 const SHARE_BYTES: usize = 64 << 20;
 /// More statements at once than so many for each thread only get in each other's way.
 const SHARES_PER_THREAD: usize = 2;
+/// How long work that was let go of is given at a time to notice.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// Turns for statements of one lake, first come, first served.
 #[derive(Debug)]
@@ -42,6 +45,10 @@ impl Admit for Admission {
         };
         // Nobody closes the queue; were it closed, everybody would run.
         Box::new(Arc::clone(&self.turns).acquire_many_owned(wanted).await.ok())
+    }
+
+    async fn pause(&self) {
+        tokio::time::sleep(PAUSE).await;
     }
 }
 

@@ -63,12 +63,25 @@ impl Running {
     }
 }
 
+/// The next batch, on its way, and what makes those behind it.
+struct Next {
+    batch: Elsewhere<(Option<RecordBatch>, Running)>,
+    stop: Stop,
+}
+
+impl Next {
+    fn begin(runtime: &Runtime, running: Running) -> Owned<Self> {
+        let stop = running.stop.clone();
+        Owned::new(Self { batch: Elsewhere::begin(runtime, running.next()), stop })
+    }
+}
+
 /// Rows that are read once.
 pub(crate) struct Outgoing {
     /// Batches that are there, the next one last.
     ready: Vec<RecordBatch>,
-    /// Those that come behind them.
-    rest: Option<Owned<Running>>,
+    /// The one that comes behind them. It is made while the one before it is looked at.
+    rest: Option<Owned<Next>>,
     runtime: &'static Runtime,
     failure: Failure,
     /// What ended it, for who asks once more.
@@ -89,7 +102,7 @@ impl Outgoing {
         failure: Failure,
     ) -> Self {
         ready.reverse();
-        let (rest, looked) = (rest.map(Owned::new), Instant::now());
+        let (rest, looked) = (rest.map(|rest| Next::begin(runtime, rest)), Instant::now());
         Self { ready, rest, runtime, failure, ended_by: None, looked, is_alone: false }
     }
 
@@ -105,14 +118,14 @@ impl Outgoing {
             return Ok(Some(batch));
         }
         let Some(rest) = &mut self.rest else { return Ok(None) };
-        let Some(running) = rest.take() else {
+        let Some(next) = rest.take() else {
             let message = "these rows were being read in the process that this one was forked from";
             return Err(self.fail(Failed::Lake(Error::new(ErrorKind::Usage, message))));
         };
-        match self.awaited(running) {
+        match self.awaited(next) {
             Ok((batch, running)) => {
                 // Behind the last batch the statement is let go of.
-                self.rest = batch.is_some().then(|| Owned::new(running));
+                self.rest = batch.is_some().then(|| Next::begin(self.runtime, running));
                 Ok(batch)
             }
             Err(failed) => Err(self.fail(failed)),
@@ -120,10 +133,9 @@ impl Outgoing {
     }
 
     /// Waits for the next batch; in the thread that handles signals, handles them.
-    fn awaited(&mut self, running: Running) -> Result<(Option<RecordBatch>, Running), Failed> {
-        let stop = running.stop.clone();
-        let next = Elsewhere::begin(self.runtime, running.next());
-        let next = drive(pin!(next), &mut self.looked, || {
+    fn awaited(&mut self, next: Next) -> Result<(Option<RecordBatch>, Running), Failed> {
+        let Next { batch, stop } = next;
+        let next = drive(pin!(batch), &mut self.looked, || {
             if is_main_thread() { Python::attach(|py| py.check_signals()) } else { Ok(()) }
         });
         match next {

@@ -28,6 +28,8 @@ use crate::watch::{GoOn, watched};
 
 /// Rows of a batch where memory was not enough.
 const SPILLING_BATCH_ROWS: usize = 1_024;
+/// How many moments a second attempt waits for memory of the first.
+const PAUSES_MAX: usize = 200;
 
 /// A checked plan.
 pub(crate) struct Execution<'a> {
@@ -41,8 +43,7 @@ impl Execution<'_> {
     /// Begins to run the plan in the session `state`.
     pub(crate) async fn start(&self, state: SessionState) -> Result<SendableRecordBatchStream> {
         match self.attempt(state.clone(), None).await {
-            // Its turn is given back by now, or it would wait for itself. Tasks that are still to notice
-            // may hold memory a moment longer.
+            // Its turn is given back by now, or it would wait for itself.
             Err(error) if is_memory(&error) => {
                 self.reading.begin_again();
                 self.attempt(spilling(state)?, Some(Need::All)).await
@@ -57,9 +58,13 @@ impl Execution<'_> {
         need: Option<Need>,
     ) -> Result<SendableRecordBatchStream> {
         let plan = DataFrame::new(state.clone(), self.plan.clone()).create_physical_plan().await?;
+        let is_second = need.is_some();
         let need = need.unwrap_or_else(|| need_of(&plan));
         let plan = watched(plan, self.go_on)?;
         let turn = self.engine.admit().admit(need).await;
+        if is_second {
+            self.memory_is_given_back(&state).await;
+        }
         let context = Arc::new(TaskContext::from(&self.session(state, need)?));
         // A panic, which foreign bytes may cause in a decoder, is an error from the first batch on.
         let begun = AssertUnwindSafe(begun(plan, context)).catch_unwind().await;
@@ -74,6 +79,17 @@ impl Execution<'_> {
             Box::pin(RecordBatchStreamAdapter::new(stream.schema(), first.chain(stream))),
             turn,
         ))
+    }
+
+    /// Waits for tasks of the first attempt that are still to notice, and hold memory until then. What
+    /// others hold that need little is not waited for longer.
+    async fn memory_is_given_back(&self, state: &SessionState) {
+        for _ in 0..PAUSES_MAX {
+            if state.runtime_env().memory_pool.reserved() == 0 {
+                return;
+            }
+            self.engine.admit().pause().await;
+        }
     }
 
     /// Returns the session in which a plan runs that needs so much.

@@ -69,6 +69,9 @@ pub enum Need {
 pub trait Admit: Send + Sync {
     /// Waits for room, which is kept until what is returned is dropped.
     async fn admit(&self, need: Need) -> Box<dyn Any + Send + Sync>;
+
+    /// Waits for a moment, in which work that was let go of may notice.
+    async fn pause(&self);
 }
 
 /// Lets every plan run at once.
@@ -80,6 +83,8 @@ impl Admit for AdmitAll {
     async fn admit(&self, _: Need) -> Box<dyn Any + Send + Sync> {
         Box::new(())
     }
+
+    async fn pause(&self) {}
 }
 
 /// Where rows go that memory has no room for.

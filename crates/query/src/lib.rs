@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod alter;
+mod blooms;
 mod bounded;
 mod diff;
 mod engine;

@@ -4,7 +4,7 @@
 //! can go stale. The engine of SQL asks through [`PartFiles`], the factory of its readers.
 
 use std::ops::Range;
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -20,6 +20,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use parquet::arrow::arrow_reader::ArrowReaderOptions;
 use parquet::arrow::async_reader::{AsyncFileReader, MetadataFetch};
+use parquet::bloom_filter::Sbbf;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 use quick_cache::Weighter;
@@ -34,6 +35,12 @@ const FOOTER_GUESS_BYTES: usize = 64 << 10;
 const LEAF_BYTES: usize = 56;
 /// The guess of how many footers fit, which sizes the cache's tables.
 const FOOTERS_EXPECTED: usize = 4096;
+/// How much memory parsed bloom filters may take; those of a few hundred parts.
+const BLOOM_BYTES_MAX: u64 = 64 << 20;
+/// The guess of how many of them fit.
+const BLOOMS_EXPECTED: usize = 512;
+/// What one block of a bloom filter takes.
+const BLOOM_BLOCK_BYTES: usize = 32;
 
 /// A file with its parsed footer.
 #[derive(Clone, Debug)]
@@ -51,17 +58,53 @@ impl Weighter<Cid, OpenFile> for FooterWeight {
     }
 }
 
-/// Opens Parquet files by root and keeps their footers, up to a number of bytes.
+#[derive(Clone, Debug)]
+struct BloomWeight;
+
+impl Weighter<(Cid, usize), Arc<Sbbf>> for BloomWeight {
+    fn weight(&self, _: &(Cid, usize), filter: &Arc<Sbbf>) -> u64 {
+        (filter.num_blocks() * BLOOM_BLOCK_BYTES).max(1) as u64
+    }
+}
+
+/// Opens Parquet files by root and keeps their footers, and bloom filters that were asked for, up to a
+/// number of bytes each.
 #[derive(Debug)]
 pub(crate) struct PartFiles {
     blocks: Arc<dyn Blocks>,
     footers: Cache<Cid, OpenFile, FooterWeight>,
+    /// By the root of the file and the place of the column in it.
+    blooms: Cache<(Cid, usize), Arc<Sbbf>, BloomWeight>,
 }
 
 impl PartFiles {
     pub(crate) fn new(blocks: Arc<dyn Blocks>, footer_bytes_max: usize) -> Self {
         let footers = Cache::with_weighter(FOOTERS_EXPECTED, footer_bytes_max as u64, FooterWeight);
-        Self { blocks, footers }
+        let blooms = Cache::with_weighter(BLOOMS_EXPECTED, BLOOM_BYTES_MAX, BloomWeight);
+        Self { blocks, footers, blooms }
+    }
+
+    /// Returns the bloom filter of a column in the only row group of the file at `root`; nothing where
+    /// it has none, or it cannot be read.
+    pub(crate) async fn bloom(
+        &self,
+        root: &Cid,
+        open: &OpenFile,
+        column: usize,
+    ) -> Option<Arc<Sbbf>> {
+        if let Some(filter) = self.blooms.get(&(*root, column)) {
+            return Some(filter);
+        }
+        let [row_group] = open.metadata.row_groups() else { return None };
+        let chunk = row_group.columns().get(column)?;
+        let begin = u64::try_from(chunk.bloom_filter_offset()?).ok()?;
+        let end = begin.checked_add(u64::try_from(chunk.bloom_filter_length()?).ok()?)?;
+        let bytes = open.file.read(self.blocks.as_ref(), begin..end).await.ok()?;
+        // Foreign bytes, and their parser is not ours.
+        let parsed = catch_unwind(AssertUnwindSafe(|| Sbbf::from_bytes(&bytes))).ok()?;
+        let filter = Arc::new(parsed.ok()?);
+        self.blooms.insert((*root, column), Arc::clone(&filter));
+        Some(filter)
     }
 
     pub(crate) fn footer_entries(&self) -> u64 {

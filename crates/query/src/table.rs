@@ -23,6 +23,7 @@ use datafusion::physical_optimizer::pruning::{PruningPredicate, PruningPredicate
 use datafusion::physical_plan::ExecutionPlan;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 
+use crate::blooms::{holding, sought};
 use crate::error::QueryError;
 use crate::layout::{Partitioning, schema_from_bytes};
 use crate::object_store::{lake_url, object_meta};
@@ -273,6 +274,10 @@ impl TableProvider for PartsProvider {
         limit: Option<usize>,
     ) -> datafusion::common::Result<Arc<dyn ExecutionPlan>> {
         let kept = self.kept(state, filters, limit).await?;
+        let kept = match self.foreign {
+            true => kept,
+            false => holding(&self.files, kept, &sought(filters, &self.schema)).await,
+        };
         let statistics: Vec<Statistics> = kept.iter().map(|part| self.statistics(part)).collect();
         let columns = self.table_schema()?;
         let statistics = Statistics::try_merge_iter(&statistics, columns.table_schema())?;

@@ -38,3 +38,36 @@ fn a_plan_says_what_its_scans_read() {
         }
     });
 }
+
+#[test]
+fn a_scattered_key_is_looked_for_where_it_may_be() {
+    run(async {
+        let place = Place::new();
+        let lake = place.open().await;
+        // Bounds of the parts say nothing of such keys.
+        let key = |row: u128| {
+            format!("{:032x}", row.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835))
+        };
+        let rows: String =
+            (0..30_000).map(|row| format!("{},{},{row}\n", key(row), row % 6)).collect();
+        let by = Some(vec!["part".to_owned()]);
+        let request = StoreRequest { partition_by: by, ..named("t", &format!("k,part,n\n{rows}")) };
+        assert_eq!(lake.store(request, no_progress()).await.unwrap().parts, 6);
+        let read = async |condition: &str| {
+            let query = format!("EXPLAIN ANALYZE SELECT n FROM t WHERE {condition}");
+            let plan = sql(&lake, &query).await.unwrap();
+            let kept = plan.split("parts_pruned=").nth(1).map(|rest| rest.chars().next());
+            (
+                kept.flatten(),
+                sql(&lake, &format!("SELECT n FROM t WHERE {condition}")).await.unwrap(),
+            )
+        };
+        let one = format!("k = '{}'", key(777));
+        assert_eq!(read(&one).await, (Some('5'), "777".to_owned()));
+        // Kept filters say the same.
+        assert_eq!(read(&one).await, (Some('5'), "777".to_owned()));
+        assert_eq!(read(&format!("k IN ('{}', 'x') AND n > 3", key(778))).await.1, "778");
+        assert_eq!(read(&format!("{one} OR n = 5")).await.0, Some('0'));
+        assert_eq!(read("k = 'nowhere'").await.1, "");
+    });
+}
