@@ -7,6 +7,10 @@ use crate::error::Error;
 
 /// Does `work` for each of `items` on up to `threads` threads, this one among them, and returns
 /// what came of them in their order. After a failure nothing more is begun.
+///
+/// # Errors
+/// The failure of the first item, in their order, that fails: which thread was quicker does not matter,
+/// for those before an item have begun before it, and what has begun is done.
 pub(crate) fn in_parallel<T: Sync, R: Send>(
     threads: usize,
     items: &[T],
@@ -19,25 +23,21 @@ pub(crate) fn in_parallel<T: Sync, R: Send>(
         while !failed.load(Ordering::Relaxed) {
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some(item) = items.get(index) else { break };
-            let result = work(item).inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
+            let result = work(item).inspect_err(|_| failed.store(true, Ordering::Relaxed));
             done.push((index, result));
         }
-        Ok::<_, Error>(done)
+        done
     };
     let mut done = std::thread::scope(|scope| {
         let others: Vec<_> = (1..threads.min(items.len())).map(|_| scope.spawn(run)).collect();
         let mut done = run();
         for other in others {
-            let theirs = other.join().unwrap_or_else(|panic| resume_unwind(panic));
-            done = done.and_then(|mut done| {
-                done.extend(theirs?);
-                Ok(done)
-            });
+            done.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
         }
         done
-    })?;
+    });
     done.sort_unstable_by_key(|(index, _)| *index);
-    Ok(done.into_iter().map(|(_, result)| result).collect())
+    done.into_iter().map(|(_, result)| result).collect()
 }
 
 #[cfg(test)]
@@ -65,5 +65,18 @@ mod tests {
             let items: Vec<u32> = (0..50).collect();
             assert_eq!(in_parallel(threads, &items, work).unwrap_err().to_string(), "seven");
         }
+    }
+
+    #[test]
+    fn the_failure_that_counts_is_that_of_the_first_item() {
+        let second_has_failed = std::sync::Barrier::new(2);
+        let work = |item: &u32| {
+            // The second is done before the first goes on.
+            if *item < 2 {
+                second_has_failed.wait();
+            }
+            Err::<(), _>(Error::invalid(item.to_string()))
+        };
+        assert_eq!(in_parallel(2, &[0, 1, 2], work).unwrap_err().to_string(), "0");
     }
 }
