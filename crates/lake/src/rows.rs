@@ -76,20 +76,38 @@ impl Rows {
 }
 
 /// Stops a statement, or a store, from outside. All clones are one switch, and it is not turned back.
-#[derive(Clone, Debug)]
-pub struct Stop(Arc<watch::Sender<bool>>);
+#[derive(Clone)]
+pub struct Stop {
+    switch: Arc<watch::Sender<bool>>,
+    /// Who says besides whether to stop.
+    asked: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
+}
 
 impl Default for Stop {
     fn default() -> Self {
-        Self(Arc::new(watch::Sender::new(false)))
+        Self { switch: Arc::new(watch::Sender::new(false)), asked: None }
+    }
+}
+
+impl std::fmt::Debug for Stop {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stop").field("switch", &self.switch).finish_non_exhaustive()
     }
 }
 
 impl Stop {
+    /// Makes a switch that also stops what asks it while `asked` says so. It is asked from whatever
+    /// thread works, again and again, and must be quick: for front ends whose own thread may be the one
+    /// that works, and is the only one to know that somebody wants it to stop.
+    #[must_use]
+    pub fn asking(asked: Arc<dyn Fn() -> bool + Send + Sync>) -> Self {
+        Self { asked: Some(asked), ..Self::default() }
+    }
+
     /// Stops all work that was given this switch: it fails as `Unavailable`. A store that is being
     /// published is not stopped any more.
     pub fn stop(&self) {
-        self.0.send_replace(true);
+        self.switch.send_replace(true);
     }
 
     /// Fails where it was stopped: for work that goes on by itself from step to step.
@@ -98,11 +116,11 @@ impl Stop {
     }
 
     fn is_stopped(&self) -> bool {
-        *self.0.borrow()
+        *self.switch.borrow() || self.asked.as_ref().is_some_and(|asked| asked())
     }
 
     async fn stopped(&self) {
-        let mut seen = self.0.subscribe();
+        let mut seen = self.switch.subscribe();
         // It fails only where no sender is left, and one is held here.
         drop(seen.wait_for(|stopped| *stopped).await);
     }

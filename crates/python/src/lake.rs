@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use cidlake::{
     AddSource, DiffRequest, GetOptions, Lake, LogOptions, Open, Overrides, Settings, Snapshot,
-    Source, Stop, StoreMode, StoreRequest,
+    Source, StoreMode, StoreRequest,
 };
 use futures::TryStreamExt as _;
 use pyo3::prelude::*;
@@ -155,7 +155,7 @@ impl NativeLake {
             None => paths.into_iter().map(Source::Path).collect(),
             Some(rows) => vec![rows_in::source(&rows, asked.label, asked.rows_total)?],
         };
-        let stop = Stop::default();
+        let (watch, stop) = Watch::showing(show).ending();
         let request = StoreRequest {
             sources,
             name: asked.name,
@@ -168,10 +168,9 @@ impl NativeLake {
             partition_by: asked.partition_by,
             metadata: asked.metadata,
             message: asked.message,
-            stop: stop.clone(),
+            stop,
             ..StoreRequest::default()
         };
-        let watch = Watch::showing(show).ending_by(stop);
         let progress = watch.listener();
         Ok(watched(py, &watch, lake.store(request, progress))?.into())
     }

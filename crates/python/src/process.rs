@@ -38,9 +38,9 @@ impl<T> Owned<T> {
         self.value.as_ref().filter(|_| self.owner == id())
     }
 
-    /// Takes it out, if this is its process and nobody did before.
-    pub(crate) fn take(&mut self) -> Option<T> {
-        if self.owner == id() { self.value.take() } else { None }
+    /// Returns it, if this is its process, to be changed.
+    pub(crate) fn get_mut(&mut self) -> Option<&mut T> {
+        self.value.as_mut().filter(|_| self.owner == id())
     }
 }
 

@@ -19,7 +19,7 @@ use crate::preview::{self, Preview};
 use crate::process::{Owned, runtime};
 use crate::rows_out::{Failure, Outgoing, Running, take};
 use crate::values;
-use crate::wait::{Elsewhere, Watch, wait, watched};
+use crate::wait::{Signals, Watch, wait, watched};
 
 /// How many bytes of a statement's answer are kept to be read again.
 const KEPT_BYTES_MAX: usize = 64 << 20;
@@ -71,22 +71,22 @@ struct Said {
 }
 
 impl Statement {
-    async fn run(self, lake: Lake, stop: Stop) -> Result<Running, Error> {
+    async fn run(self, lake: &Lake, (stop, signals): (Stop, Signals)) -> Result<Running, Error> {
         let options = SqlOptions {
             timeout_ms: self.timeout_ms,
             params: self.params,
             write: self.write,
             snapshot: self.snapshot,
-            stop: stop.clone(),
+            stop,
             ..SqlOptions::default()
         };
         let rows = lake.sql(&self.text, options).await?;
-        Ok(Running { rows, stop })
+        Ok(Running { rows, signals })
     }
 
-    async fn first(self, lake: Lake, stop: Stop) -> Result<Said, Error> {
+    async fn first(self, lake: &Lake, ends: (Stop, Signals)) -> Result<Said, Error> {
         let started = Instant::now();
-        let mut running = self.run(lake, stop).await?;
+        let mut running = self.run(lake, ends).await?;
         let schema = running.rows.schema();
         let (batches, ended) = gather(&mut running.rows).await?;
         let rest = (!ended).then_some(running);
@@ -135,9 +135,8 @@ impl NativeResult {
     ) -> PyResult<Self> {
         let open = lake.get().open(py)?;
         // It is told to end, and waited for, so that nothing is written after an interrupt was raised.
-        let stop = Stop::default();
-        let watch = Watch::default().ending_by(stop.clone());
-        let said = Elsewhere::begin(runtime()?, statement.clone().first(open, stop));
+        let (watch, stop) = Watch::default().ending();
+        let said = statement.clone().first(&open, (stop, watch.signals()));
         let Said { schema, batches, rest, seconds } = watched(py, &watch, said)?;
         let Some(rest) = rest else {
             return Ok(Self::new(schema, Origin::Kept(batches), seconds));
@@ -172,10 +171,8 @@ impl NativeResult {
                     return Ok(Outgoing::new(batches, Some(rows), runtime, failure));
                 }
                 let open = lake.get().open(py)?;
-                let stop = Stop::default();
-                let watch = Watch::default().ending_by(stop.clone());
-                let run = statement.clone().run(open, stop);
-                watched(py, &watch, Elsewhere::begin(runtime, run))?
+                let (watch, stop) = Watch::default().ending();
+                watched(py, &watch, statement.clone().run(&open, (stop, watch.signals())))?
             }
         };
         Ok(Outgoing::new(Vec::new(), Some(rows), runtime, failure))
@@ -201,7 +198,7 @@ impl NativeResult {
 }
 
 async fn of_version(lake: &Lake, version: &str, options: GetOptions) -> Result<Running, Error> {
-    Ok(Running { rows: lake.get(version, options).await?, stop: Stop::default() })
+    Ok(Running { rows: lake.get(version, options).await?, signals: Signals::default() })
 }
 
 fn taken(begun: &Begun) -> Option<(Vec<RecordBatch>, Running)> {

@@ -1,6 +1,7 @@
 //! Rows on their way to Python as an Arrow stream. Whoever reads it may do so from any thread, with
 //! Python's lock or without; batches are handed on as they are.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 
@@ -8,7 +9,7 @@ use cidlake::arrow::array::{ArrayRef, RecordBatch, StructArray};
 use cidlake::arrow::compute::{CastOptions, can_cast_types, cast_with_options};
 use cidlake::arrow::datatypes::{Field, Schema, SchemaRef};
 use cidlake::arrow::error::ArrowError;
-use cidlake::{Error, ErrorKind, Rows, Stop};
+use cidlake::{Error, ErrorKind, Rows};
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
@@ -18,8 +19,8 @@ use tokio::runtime::Runtime;
 use tokio::time::Instant;
 
 use crate::errors::python_error;
-use crate::process::{Owned, is_main_thread};
-use crate::wait::{Elsewhere, drive};
+use crate::process::Owned;
+use crate::wait::{Signals, drive};
 
 /// Values that a requested type cannot hold are errors, not nulls.
 const CHECKED: CastOptions<'static> = CastOptions {
@@ -50,29 +51,23 @@ pub(crate) fn take(failure: &Failure) -> Option<PyErr> {
     })
 }
 
-/// Rows that somebody makes, and how they are told to end.
+/// Rows that somebody makes, and what they ask whether to go on.
 pub(crate) struct Running {
     pub(crate) rows: Rows,
-    pub(crate) stop: Stop,
+    pub(crate) signals: Signals,
 }
 
 impl Running {
-    async fn next(mut self) -> Result<(Option<RecordBatch>, Self), Error> {
-        let batch = self.rows.next().await?;
-        Ok((batch, self))
-    }
-}
-
-/// The next batch, on its way, and what makes those behind it.
-struct Next {
-    batch: Elsewhere<(Option<RecordBatch>, Running)>,
-    stop: Stop,
-}
-
-impl Next {
-    fn begin(runtime: &Runtime, running: Running) -> Owned<Self> {
-        let stop = running.stop.clone();
-        Owned::new(Self { batch: Elsewhere::begin(runtime, running.next()), stop })
+    /// Waits for the next batch; in the thread that handles signals, handles them.
+    fn next(&mut self, looked: &mut Instant) -> Result<Option<RecordBatch>, Failed> {
+        let Self { rows, signals } = self;
+        let next =
+            drive(pin!(rows.next()), looked, || if signals.look() { Err(()) } else { Ok(()) });
+        match (signals.raised(), next) {
+            (Some(raised), _) => Err(Failed::Signal(raised)),
+            (None, Ok(next)) => next.map_err(Failed::Lake),
+            (None, Err(())) => Err(Failed::Lake(Error::new(ErrorKind::Unavailable, "interrupted"))),
+        }
     }
 }
 
@@ -80,8 +75,8 @@ impl Next {
 pub(crate) struct Outgoing {
     /// Batches that are there, the next one last.
     ready: Vec<RecordBatch>,
-    /// The one that comes behind them. It is made while the one before it is looked at.
-    rest: Option<Owned<Next>>,
+    /// Those that come behind them.
+    rest: Option<Owned<Running>>,
     runtime: &'static Runtime,
     failure: Failure,
     /// What ended it, for who asks once more.
@@ -102,7 +97,7 @@ impl Outgoing {
         failure: Failure,
     ) -> Self {
         ready.reverse();
-        let (rest, looked) = (rest.map(|rest| Next::begin(runtime, rest)), Instant::now());
+        let (rest, looked) = (rest.map(Owned::new), Instant::now());
         Self { ready, rest, runtime, failure, ended_by: None, looked, is_alone: false }
     }
 
@@ -118,32 +113,27 @@ impl Outgoing {
             return Ok(Some(batch));
         }
         let Some(rest) = &mut self.rest else { return Ok(None) };
-        let Some(next) = rest.take() else {
+        let Some(running) = rest.get_mut() else {
             let message = "these rows were being read in the process that this one was forked from";
             return Err(self.fail(Failed::Lake(Error::new(ErrorKind::Usage, message))));
         };
-        match self.awaited(next) {
-            Ok((batch, running)) => {
-                // Behind the last batch the statement is let go of.
-                self.rest = batch.is_some().then(|| Next::begin(self.runtime, running));
-                Ok(batch)
-            }
-            Err(failed) => Err(self.fail(failed)),
-        }
-    }
-
-    /// Waits for the next batch; in the thread that handles signals, handles them.
-    fn awaited(&mut self, next: Next) -> Result<(Option<RecordBatch>, Running), Failed> {
-        let Next { batch, stop } = next;
-        let next = drive(pin!(batch), &mut self.looked, || {
-            if is_main_thread() { Python::attach(|py| py.check_signals()) } else { Ok(()) }
-        });
+        let (runtime, looked) = (self.runtime, &mut self.looked);
+        // A panic must not cross the interface of C.
+        let next = catch_unwind(AssertUnwindSafe(|| {
+            let _entered = runtime.enter();
+            running.next(looked)
+        }));
         match next {
-            Ok(next) => next.map_err(Failed::Lake),
-            Err(raised) => {
-                // What never waits looks at this.
-                stop.stop();
-                Err(Failed::Signal(raised))
+            Ok(Ok(Some(batch))) => Ok(Some(batch)),
+            Ok(Ok(None)) => {
+                // Behind the last batch the statement is let go of.
+                self.rest = None;
+                Ok(None)
+            }
+            Ok(Err(failed)) => Err(self.fail(failed)),
+            Err(_) => {
+                let message = "a defect of cidlake ended the reading of these rows";
+                Err(self.fail(Failed::Lake(Error::new(ErrorKind::Internal, message))))
             }
         }
     }

@@ -15,12 +15,10 @@ use std::time::Duration;
 use cidlake::{Error, ErrorKind, Progress, ProgressEvent, Stop, Unit, no_progress};
 use futures::FutureExt as _;
 use pyo3::prelude::*;
-use tokio::runtime::Runtime;
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::errors::python_error;
-use crate::process::runtime;
+use crate::process::{is_main_thread, runtime};
 
 /// How often signals are looked for and progress is shown.
 pub(crate) const TICK: Duration = Duration::from_millis(50);
@@ -31,8 +29,52 @@ pub(crate) struct Watch {
     /// A function of the phase, what is done, the total where it is known, and its unit.
     shown_by: Option<Py<PyAny>>,
     latest: Arc<Mutex<Option<ProgressEvent>>>,
+    signals: Signals,
     /// How work is told to end that does not end by being dropped.
     stop: Option<Stop>,
+}
+
+/// Signals of Python, for work that may run in the thread that handles them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Signals(Arc<Mutex<Looked>>);
+
+#[derive(Debug, Default)]
+struct Looked {
+    at: Option<Instant>,
+    /// What the handler of a signal raised.
+    raised: Option<PyErr>,
+}
+
+impl Signals {
+    /// Returns a switch for work that asks it again and again: it is looked for signals then, where
+    /// that is due and this is their thread.
+    pub(crate) fn stop(&self) -> Stop {
+        let signals = self.clone();
+        Stop::asking(Arc::new(move || signals.look()))
+    }
+
+    /// Says whether a handler raised something.
+    pub(crate) fn look(&self) -> bool {
+        if !is_main_thread() {
+            return false;
+        }
+        // Only this thread comes here, so nobody waits.
+        let mut looked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = looked.at.is_none_or(|at| at.elapsed() >= TICK);
+        if looked.raised.is_none() && is_due {
+            // What Python runs here may use the lake, and come here again.
+            drop(looked);
+            let raised = Python::attach(|py| py.check_signals()).err();
+            looked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            *looked = Looked { at: Some(Instant::now()), raised };
+        }
+        looked.raised.is_some()
+    }
+
+    /// Takes what a handler raised.
+    pub(crate) fn raised(&self) -> Option<PyErr> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).raised.take()
+    }
 }
 
 impl Watch {
@@ -41,10 +83,16 @@ impl Watch {
         Self { shown_by, ..Self::default() }
     }
 
-    /// Ends work by `stop`, and waits for it to end.
-    pub(crate) fn ending_by(mut self, stop: Stop) -> Self {
-        self.stop = Some(stop);
-        self
+    /// Ends work by a switch, and waits for it to end.
+    pub(crate) fn ending(mut self) -> (Self, Stop) {
+        let stop = self.signals.stop();
+        self.stop = Some(stop.clone());
+        (self, stop)
+    }
+
+    /// Returns the signals that are looked for.
+    pub(crate) fn signals(&self) -> Signals {
+        self.signals.clone()
     }
 
     /// Returns the listener that work is given.
@@ -59,7 +107,11 @@ impl Watch {
     }
 
     fn tick(&self, py: Python<'_>) -> PyResult<()> {
-        py.check_signals()?;
+        if self.signals.look()
+            && let Some(raised) = self.signals.raised()
+        {
+            return Err(raised);
+        }
         let event = self.latest.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let (Some(show), Some(event)) = (&self.shown_by, event) {
             let unit = match event.unit {
@@ -112,40 +164,14 @@ pub(crate) fn watched<T: Send>(
             }
         };
         let done = drive(pin!(work), &mut Instant::now(), tick)?;
+        // Work that asks by itself has ended before a tick noticed.
+        let raised = raised.or_else(|| watch.signals.raised());
         raised.map_or_else(|| done.map_err(python_error), Err)
     })
 }
 
 fn broken<T>() -> Result<T, Error> {
     Err(Error::new(ErrorKind::Internal, "a defect of cidlake ended the work"))
-}
-
-/// Work on a thread of the lake, so that the one that waits for it has time for signals; it ends with
-/// this.
-pub(crate) struct Elsewhere<T>(JoinHandle<Result<T, Error>>);
-
-impl<T: Send + 'static> Elsewhere<T> {
-    /// Begins `work`.
-    pub(crate) fn begin(
-        runtime: &Runtime,
-        work: impl Future<Output = Result<T, Error>> + Send + 'static,
-    ) -> Self {
-        Self(runtime.spawn(work))
-    }
-}
-
-impl<T> Future for Elsewhere<T> {
-    type Output = Result<T, Error>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(context).map(|joined| joined.unwrap_or_else(|_| broken()))
-    }
-}
-
-impl<T> Drop for Elsewhere<T> {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }
 
 /// Wakes a thread that waits.

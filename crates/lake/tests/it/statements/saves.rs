@@ -1,5 +1,8 @@
 //! Results that are kept as datasets, and statements that are stopped.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use cidlake::{ErrorKind, SqlOptions, Stop, StoreMode, StoreRequest, no_progress};
 
 use crate::{Place, get, named, run, sql, store};
@@ -82,6 +85,22 @@ fn a_statement_stops_when_it_is_told_to() {
         let error = lake.sql_saved("SELECT 1 AS n", "u", options).await.unwrap_err();
         assert_eq!(error.to_string(), "the statement was stopped");
         assert_eq!(sql(&lake, "SELECT name, rows FROM datasets").await.unwrap(), "t,5000");
+    });
+}
+
+#[test]
+fn a_statement_stops_once_who_is_asked_says_so() {
+    run(async {
+        let place = Place::new();
+        let lake = place.open().await;
+        store(&lake, "t", &numbers(4000)).await;
+        let asked = Arc::new(AtomicU32::new(0));
+        let count = Arc::clone(&asked);
+        let stop = Stop::asking(Arc::new(move || count.fetch_add(1, Ordering::Relaxed) > 100));
+        let options = SqlOptions { stop, ..SqlOptions::default() };
+        let error = lake.sql(ENDLESS, options).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+        assert!(asked.load(Ordering::Relaxed) > 100);
     });
 }
 
