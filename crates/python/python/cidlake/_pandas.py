@@ -77,7 +77,7 @@ def _check_names(names: Iterable[Any], what: str) -> None:
     for name in names:
         if not isinstance(name, str):
             raise InvalidError(
-                f"the {what} {name!r} is named by a {type(name).__name__}, and names are text",
+                f"the name of the {what} {name!r} is of the type {type(name).__name__}, and names are text",
                 "rename it: df.columns = df.columns.map(str)"
                 if what == "column"
                 else "rename it: df.rename_axis(index=str)",
