@@ -1,8 +1,10 @@
 """Round trips: what goes in comes out equal, with the types that it had."""
 
+import base64
 import datetime as dt
 import decimal
 import uuid
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,6 +15,7 @@ import pytest
 
 import cidlake
 
+FIXTURES = Path(__file__).parents[3] / "fixtures" / "python"
 MOMENT = dt.datetime(2026, 1, 31, 12, 30, 15, 123456)
 BERLIN = "Europe/Berlin"
 
@@ -185,6 +188,22 @@ def test_pandas_columns_alone_keep_types(lake: cidlake.Lake) -> None:
     assert list(back.columns) == ["s", "i"]
     assert back.dtypes.astype(str).to_dict() == {"s": "string", "i": "Int64"}
     assert back["i"].tolist() == [3]
+
+
+def test_notes_of_categories_are_read_as_they_were_first_written(lake: cidlake.Lake) -> None:
+    note = (FIXTURES / "categories.txt").read_bytes().strip()
+    dictionary = pa.dictionary(pa.int8(), pa.string())
+    field = pa.field("c", dictionary, metadata={b"cidlake.categories": note})
+    lake.store(pa.table([pa.array(["a", "b"], dictionary)], schema=pa.schema([field])), name="t")
+    back = lake.get("t").to_pandas()["c"]
+    assert back.tolist() == ["a", "b"]
+    assert back.dtype == pd.CategoricalDtype(["b", "a", "unused"], ordered=True)
+    # What is written today says the same, whatever versions of pandas and pyarrow it names.
+    lake.store(pd.DataFrame({"c": back}), name="u")
+    (written,) = (field.metadata[b"cidlake.categories"] for field in lake.get("u").to_arrow().schema)
+    kept = [pa.ipc.open_stream(base64.b64decode(one)).read_all() for one in (note, written)]
+    assert kept[0].equals(kept[1])
+    assert [table.schema.metadata[b"ordered"] for table in kept] == [b"yes", b"yes"]
 
 
 def test_rows_that_come_later_may_have_other_categories(lake: cidlake.Lake) -> None:
