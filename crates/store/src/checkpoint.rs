@@ -76,6 +76,7 @@ impl Store {
             return Ok(Checkpointed::Behind { last });
         };
         self.checkpoint_lsn.store(at.0, Ordering::SeqCst);
+        self.checkpoint_last.store(taken.last(), Ordering::SeqCst);
         Ok(Checkpointed::Made { bytes })
     }
 }

@@ -2,12 +2,14 @@
 //!
 //! Threads that commit put their records in a queue. The first becomes the leader: it takes
 //! everything that is queued, makes it durable with one write and two syncs, hands the lead to
-//! the first of those that came meanwhile, and tells those whom it served. The order is
+//! the first of those that came meanwhile, and tells those whom it served. Requests to the
+//! operation queue wait among them: what they write is decided when it is known what came before.
+//! The order is
 //!
 //! 1. sync this process's pack, if it has bytes that are not durable;
 //! 2. take the log's lock, and read what other processes appended; where packs were retired since
 //!    it was made sure of what a hold has put, unlock, bring blocks to safety, and begin again;
-//! 3. hold each commit's expectation against the log;
+//! 3. hold each commit's expectation against the log, and each request against the queue;
 //! 4. set the mark, write all records at once, sync the segment, clear the mark;
 //! 5. release the lock, and only then acknowledge.
 
@@ -19,6 +21,7 @@ use crate::hold::{Hold, Holds};
 use crate::locked::lock;
 use crate::log::{Body, Drafts, Extent, LogFolder, LogLock, Lsn, Payload, Tail, append};
 use crate::pack::{PackSet, PackWriter, Pending, Unannounced};
+use crate::queue::{Planner, Reply, Request};
 use crate::rescue::rescue;
 
 /// What a commit expects of the log.
@@ -154,7 +157,16 @@ struct QueueState {
 enum Told {
     /// To serve everybody who waits.
     Lead,
-    Answer(Result<Lsn, CommitError>),
+    Answer(Result<Answer, CommitError>),
+}
+
+/// What becomes of a ticket.
+#[derive(Debug)]
+enum Answer {
+    /// The number of the last record of a commit.
+    Committed(Lsn),
+    /// What the queue says.
+    Operated(Reply),
 }
 
 /// Where one thread waits, so that nobody is woken in vain.
@@ -181,26 +193,51 @@ impl Seat {
     }
 }
 
-/// One commit in the queue.
+/// One commit, or one request, in the queue.
 #[derive(Debug)]
 struct Ticket {
+    wish: Wish,
+    seat: Arc<Seat>,
+    is_answered: bool,
+}
+
+#[derive(Debug)]
+enum Wish {
+    Commit(Commit),
+    Operate(Request),
+}
+
+#[derive(Debug)]
+struct Commit {
     hold: Hold,
     bodies: Vec<Body>,
     /// The bodies encoded, without extents.
     drafts: Drafts,
     expect: Expect,
-    seat: Arc<Seat>,
-    is_answered: bool,
 }
 
-impl Ticket {
+impl Commit {
     fn new(hold: Hold, payloads: Vec<Payload>, expect: Expect) -> Result<Self, StoreError> {
         let bodies: Vec<Body> = payloads.into_iter().map(Body::Payload).collect();
         let drafts = Drafts::of_commit(&bodies)?;
-        Ok(Self { hold, bodies, drafts, expect, seat: Arc::default(), is_answered: false })
+        Ok(Self { hold, bodies, drafts, expect })
+    }
+}
+
+impl Ticket {
+    fn new(wish: Wish) -> Self {
+        Self { wish, seat: Arc::default(), is_answered: false }
     }
 
-    fn reply(&mut self, answer: Result<Lsn, CommitError>) {
+    /// Returns the hold under which blocks were put that the ticket's records refer to.
+    fn hold(&self) -> Option<&Hold> {
+        match &self.wish {
+            Wish::Commit(commit) => Some(&commit.hold),
+            Wish::Operate(_) => None,
+        }
+    }
+
+    fn reply(&mut self, answer: Result<Answer, CommitError>) {
         self.is_answered = true;
         self.seat.tell(Told::Answer(answer));
     }
@@ -251,7 +288,28 @@ impl CommitQueue {
         payloads: Vec<Payload>,
         expect: Expect,
     ) -> Result<Lsn, CommitError> {
-        let ticket = Ticket::new(hold.clone(), payloads, expect)?;
+        let commit = Commit::new(hold.clone(), payloads, expect)?;
+        match self.wait(parts, Wish::Commit(commit))? {
+            Answer::Committed(lsn) => Ok(lsn),
+            Answer::Operated(reply) => unreachable!("a commit was answered with {reply:?}"),
+        }
+    }
+
+    /// Lets the operation queue answer `request`, and returns when what it changed is durable.
+    pub(crate) fn operate(
+        &self,
+        parts: &Parts<'_>,
+        request: Request,
+    ) -> Result<Reply, CommitError> {
+        match self.wait(parts, Wish::Operate(request))? {
+            Answer::Operated(reply) => Ok(reply),
+            Answer::Committed(lsn) => unreachable!("a request was answered with record {lsn}"),
+        }
+    }
+
+    /// Waits until somebody, or this thread, has served it.
+    fn wait(&self, parts: &Parts<'_>, wish: Wish) -> Result<Answer, CommitError> {
+        let ticket = Ticket::new(wish);
         let seat = Arc::clone(&ticket.seat);
         self.traffic.begins();
         let is_first = {
@@ -285,7 +343,7 @@ impl CommitQueue {
 }
 
 /// Answers all tickets.
-fn answer(tickets: Vec<Ticket>, replies: Result<Vec<Result<Lsn, Lsn>>, StoreError>) {
+fn answer(tickets: Vec<Ticket>, replies: Result<Vec<Result<Answer, Lsn>>, StoreError>) {
     match replies {
         Ok(replies) => {
             for (mut ticket, reply) in tickets.into_iter().zip(replies) {
@@ -305,26 +363,34 @@ fn answer(tickets: Vec<Ticket>, replies: Result<Vec<Result<Lsn, Lsn>>, StoreErro
 fn commit_all(
     parts: &Parts<'_>,
     tickets: &mut Vec<Ticket>,
-) -> Result<Vec<Result<Lsn, Lsn>>, StoreError> {
+) -> Result<Vec<Result<Answer, Lsn>>, StoreError> {
     loop {
         let pending = parts.pending()?;
         pending.sync()?;
         let log_lock = LogLock::take(parts.folder)?;
         let (last, visible) = parts.follow_locked(&log_lock)?;
         let last_retired = parts.packs.last_retired();
-        if tickets.iter().any(|ticket| ticket.hold.is_behind(last_retired)) {
+        let holds = tickets.iter().filter_map(Ticket::hold);
+        if holds.into_iter().any(|hold| hold.is_behind(last_retired)) {
             drop(log_lock);
-            tickets.retain_mut(|ticket| match rescue(parts, &ticket.hold) {
-                Ok(()) => true,
-                Err(error) => {
-                    ticket.reply(Err(error.into()));
-                    false
+            tickets.retain_mut(|ticket| {
+                match ticket.hold().map_or(Ok(()), |hold| rescue(parts, hold)) {
+                    Ok(()) => true,
+                    Err(error) => {
+                        ticket.reply(Err(error.into()));
+                        false
+                    }
                 }
             });
             continue;
         }
-        let at = (last, visible);
-        let plan = Plan::new(tickets, at, &pending.extents, log_lock.is_dirty())?;
+        let plan = {
+            // Nobody moves the log's end while its lock is held.
+            let tail = lock(parts.tail);
+            let mut plan = Plan::new(Planner::new(tail.operations()), (last, visible));
+            plan.serve(tickets)?;
+            plan.finish(&pending.extents, log_lock.is_dirty())?
+        };
         if !plan.drafts.is_empty() {
             parts.append(log_lock, &pending, (plan.drafts, plan.bodies))?;
         }
@@ -333,60 +399,92 @@ fn commit_all(
 }
 
 /// The records to append, and the answers to give when they are durable.
-struct Plan {
+struct Planned {
     drafts: Drafts,
     bodies: Vec<Body>,
-    replies: Vec<Result<Lsn, Lsn>>,
+    replies: Vec<Result<Answer, Lsn>>,
 }
 
-impl Plan {
-    /// Plans what becomes of `tickets` behind the last record and the last that carries a payload.
-    /// What is to be written is moved out of them.
-    fn new(
-        tickets: &mut [Ticket],
-        (mut last, mut visible): (u64, Lsn),
-        extents: &[Extent],
-        is_dirty: bool,
-    ) -> Result<Self, StoreError> {
-        let mut plan = Self { drafts: Drafts::default(), bodies: Vec::new(), replies: Vec::new() };
-        for ticket in tickets {
-            // A record without payload moves nothing that anybody could have read.
-            let holds = match ticket.expect {
-                Expect::Any => true,
-                Expect::Last(expected) => visible <= expected && expected.0 <= last,
-            };
-            if !holds {
-                plan.replies.push(Err(visible));
-                continue;
-            }
-            if !ticket.bodies.is_empty() {
-                last += ticket.bodies.len() as u64;
-                visible = Lsn(last);
-            }
-            plan.take(ticket);
-            plan.replies.push(Ok(visible));
-        }
-        // Blocks are to be durable after a commit without records, too: those of this process,
-        // and those that it found in the records of a writer that ended before it synced them.
-        let is_owed = (!extents.is_empty() || is_dirty) && plan.replies.iter().any(Result::is_ok);
-        if plan.drafts.is_empty() && is_owed {
-            plan.drafts = Drafts::of_one(&Body::Nothing, &[])?;
-            plan.bodies.push(Body::Nothing);
-        }
-        // The first record of a write announces the extents.
-        if let Some(first) = plan.bodies.first().filter(|_| !extents.is_empty()) {
-            plan.drafts = plan.drafts.announcing(first, extents)?;
-        }
-        Ok(plan)
+/// A plan in the making.
+struct Plan<'a> {
+    planned: Planned,
+    planner: Planner<'a>,
+    /// The last record, and the last that carries a payload, with those that are planned.
+    last: u64,
+    visible: Lsn,
+}
+
+impl<'a> Plan<'a> {
+    /// Begins to plan what comes behind the last record and the last that carries a payload.
+    fn new(planner: Planner<'a>, (last, visible): (u64, Lsn)) -> Self {
+        let (drafts, bodies, replies) = (Drafts::default(), Vec::new(), Vec::new());
+        Self { planned: Planned { drafts, bodies, replies }, planner, last, visible }
     }
 
-    /// Moves what is to be written out of a ticket. The first one's is taken as it is.
-    fn take(&mut self, ticket: &mut Ticket) {
-        self.drafts.append(std::mem::take(&mut ticket.drafts));
+    /// Plans what becomes of `tickets`. What is to be written is moved out of them.
+    fn serve(&mut self, tickets: &mut [Ticket]) -> Result<(), StoreError> {
+        for ticket in tickets {
+            let reply = match &mut ticket.wish {
+                Wish::Commit(commit) => self.commit(commit),
+                Wish::Operate(request) => Ok(self.operate(request)?),
+            };
+            self.planned.replies.push(reply);
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self, commit: &mut Commit) -> Result<Answer, Lsn> {
+        // A record without payload moves nothing that anybody could have read.
+        let holds = match commit.expect {
+            Expect::Any => true,
+            Expect::Last(expected) => self.visible <= expected && expected.0 <= self.last,
+        };
+        if !holds {
+            return Err(self.visible);
+        }
+        if !commit.bodies.is_empty() {
+            self.last += commit.bodies.len() as u64;
+            self.visible = Lsn(self.last);
+        }
+        let (drafts, bodies) = (&mut commit.drafts, &mut commit.bodies);
+        self.planned.take(std::mem::take(drafts), std::mem::take(bodies));
+        Ok(Answer::Committed(self.visible))
+    }
+
+    fn operate(&mut self, request: &Request) -> Result<Answer, StoreError> {
+        let (events, reply) = self.planner.answer(request, self.last);
+        self.last += events.len() as u64;
+        let bodies: Vec<Body> = events.into_iter().map(Body::Operation).collect();
+        self.planned.take(Drafts::of_commit(&bodies)?, bodies);
+        Ok(Answer::Operated(reply))
+    }
+
+    /// Adds what the write owes to all.
+    fn finish(self, extents: &[Extent], is_dirty: bool) -> Result<Planned, StoreError> {
+        let mut planned = self.planned;
+        // Blocks are to be durable after a commit without records, too: those of this process,
+        // and those that it found in the records of a writer that ended before it synced them.
+        let is_owed = !extents.is_empty() || is_dirty;
+        if planned.drafts.is_empty() && is_owed && planned.replies.iter().any(Result::is_ok) {
+            planned.drafts = Drafts::of_one(&Body::Nothing, &[])?;
+            planned.bodies.push(Body::Nothing);
+        }
+        // The first record of a write announces the extents.
+        if let Some(first) = planned.bodies.first().filter(|_| !extents.is_empty()) {
+            planned.drafts = planned.drafts.announcing(first, extents)?;
+        }
+        Ok(planned)
+    }
+}
+
+impl Planned {
+    /// Takes what is to be written. The first is taken as it is.
+    fn take(&mut self, drafts: Drafts, mut bodies: Vec<Body>) {
+        self.drafts.append(drafts);
         if self.bodies.is_empty() {
-            self.bodies = std::mem::take(&mut ticket.bodies);
+            self.bodies = bodies;
         } else {
-            self.bodies.append(&mut ticket.bodies);
+            self.bodies.append(&mut bodies);
         }
     }
 }

@@ -100,6 +100,12 @@ pub enum StoreError {
         /// What the encoder said.
         source: Arc<CodecError>,
     },
+    /// An operation cannot be queued as it is.
+    #[error("the operation cannot be queued: {detail}")]
+    Operation {
+        /// What is wrong with it.
+        detail: String,
+    },
     /// An earlier sync of this file failed, so this process writes no more to it.
     #[error("the disk failed to keep {}; this process writes no more to it", path.display())]
     Poisoned {

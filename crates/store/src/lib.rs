@@ -23,8 +23,10 @@
 )]
 
 mod cache;
+mod cbor;
 mod checkpoint;
 mod commit;
+mod derived;
 pub mod disk;
 mod error;
 mod fsck;
@@ -34,11 +36,14 @@ mod lease;
 mod locked;
 mod log;
 mod pack;
+mod queue;
 mod repair;
 mod rescue;
+mod sealed;
 mod settings;
 mod stats;
 mod store;
+mod whole;
 
 pub use cache::CacheStats;
 pub use checkpoint::{Base, Checkpointed};
@@ -48,9 +53,15 @@ pub use error::{CommitError, StoreError};
 pub use fsck::{Damage, DamageKind, FsckLevel, FsckProgress, FsckReport};
 pub use gc::{GcOptions, GcPhase, GcProgress, GcReport, Liveness};
 pub use hold::Hold;
-pub use log::{LostRecords, Lsn, Payload, Record};
+pub use log::{LogCursor, LogRecord, LostRecords, Lsn, Payload, Record, Says};
 pub use pack::{IndexProgress, IndexReport};
+pub use queue::{
+    Change, Enqueued, Event, Failure, Lease, LeaseRequest, Leased, NewOperation, Operation,
+    OperationFilter, OperationId, OperationResult, OperationStatus, Outcome,
+    Params as OperationParams, QueueStats, RETRY_MS_BASE, RETRY_MS_MAX, Settlement, retry_delay_ms,
+};
 pub use repair::{RepairOptions, RepairReport, repair};
+pub use sealed::SealedLog;
 pub use settings::FORMAT_VERSION;
 pub use stats::{LogStats, StoreStats};
 pub use store::{Options, Store};

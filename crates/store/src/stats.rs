@@ -23,6 +23,8 @@ pub struct StoreStats {
     /// The last record with a payload that the newest checkpoint covers which this process opened
     /// or made; 0 when there is none.
     pub checkpoint_lsn: Lsn,
+    /// Records of any kind that came after that checkpoint.
+    pub records_behind: u64,
     /// The log.
     pub log: LogStats,
     /// The cache of verified blocks.

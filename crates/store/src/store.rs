@@ -58,8 +58,8 @@ impl Default for Options {
 /// log's tail; the rest only for moments and with none of these inside.
 #[derive(Debug)]
 pub struct Store {
-    disk: Arc<dyn Disk>,
-    root: PathBuf,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) root: PathBuf,
     pub(crate) log_folder: LogFolder,
     pub(crate) packs: Arc<PackSet>,
     holds: Arc<Holds>,
@@ -72,6 +72,8 @@ pub struct Store {
     /// The checkpoint that this store was opened from.
     pub(crate) base: Option<Base>,
     pub(crate) checkpoint_lsn: AtomicU64,
+    /// The last record of any kind that it covers.
+    pub(crate) checkpoint_last: AtomicU64,
     /// Held while a checkpoint is made, which is before the log's tail.
     pub(crate) checkpointing: Mutex<()>,
     /// What no other process has in the names of its drafts.
@@ -105,6 +107,7 @@ impl Store {
         let holds = Holds::new(Arc::clone(&disk), leases, seed, Arc::clone(&packs));
         // The log comes first: every pack that it speaks of is in the folder by then.
         let (mut tail, checkpoint) = log::open_tail(&log_folder)?;
+        let checkpoint_last = AtomicU64::new(checkpoint.as_ref().map_or(0, |found| found.last()));
         let base = checkpoint.map(|found| Base { lsn: found.visible, state: found.state });
         packs.announce(&tail.take_extents());
         packs.retire(&tail.take_retirements(), None);
@@ -119,6 +122,7 @@ impl Store {
             copied: Unannounced::default(),
             tail: Mutex::new(tail),
             checkpoint_lsn: AtomicU64::new(base.as_ref().map_or(0, |base| base.lsn.0)),
+            checkpoint_last,
             base,
             checkpointing: Mutex::new(()),
             unique,
@@ -429,12 +433,40 @@ impl Store {
         }
     }
 
+    /// Returns the file names of all packs that count, in order.
+    ///
+    /// # Errors
+    /// When the log or a pack cannot be read.
+    pub fn packs(&self) -> Result<Vec<String>, StoreError> {
+        self.check_open()?;
+        self.refresh()?;
+        let mut ids: Vec<_> = self.packs.all().iter().map(|pack| pack.id).collect();
+        ids.sort_unstable();
+        Ok(ids.into_iter().map(|id| id.file_name()).collect())
+    }
+
+    /// Returns the blocks that a pack lists, in the order in which they stand: each under a raw CID,
+    /// for packs know blocks by their hashes, where it begins and how much it takes there, in bytes.
+    /// None where the pack no longer counts.
+    ///
+    /// # Errors
+    /// When the pack's index cannot be read.
+    pub fn blocks_of(&self, pack: &str) -> Result<Vec<(Cid, u64, u64)>, StoreError> {
+        self.check_open()?;
+        let all = self.packs.all();
+        let Some(pack) = all.iter().find(|other| other.id.file_name() == pack) else {
+            return Ok(Vec::new());
+        };
+        let blocks = self.packs.contents(pack)?.blocks.into_iter();
+        Ok(blocks.map(|(cid, span)| (cid, span.offset, span.len as u64)).collect())
+    }
+
     /// Returns figures about the store as this process knows it.
     pub fn stats(&self) -> StoreStats {
         let packs = self.packs.figures();
-        let (records, last_lsn) = {
+        let (records, last_lsn, last) = {
             let tail = lock(&self.tail);
-            (tail.records(), tail.visible())
+            (tail.records(), tail.visible(), tail.last())
         };
         StoreStats {
             packs_sealed: packs.sealed,
@@ -445,6 +477,7 @@ impl Store {
             bytes: packs.bytes,
             commits_waiting: self.queue.unanswered(),
             checkpoint_lsn: Lsn(self.checkpoint_lsn.load(Ordering::SeqCst)),
+            records_behind: last.saturating_sub(self.checkpoint_last.load(Ordering::SeqCst)),
             log: log::stats(&self.log_folder, records, last_lsn),
             cache: self.cache.stats(),
         }

@@ -46,7 +46,7 @@ pub(super) const BUGS: &[Bug] = &[
     },
     Bug {
         name: "a failed sync of a pack is tried again",
-        file: "pack/writer.rs",
+        file: "pack/pending.rs",
         good: "            state.poison = Some(StoreError::poisoned(&self.path, error));\n",
         bad: "            return Err(StoreError::poisoned(&self.path, error));\n",
     },
@@ -106,21 +106,21 @@ pub(super) const BUGS: &[Bug] = &[
     },
     Bug {
         name: "a segment is renamed before it is synced",
-        file: "log/writer.rs",
-        good: "    file.sync_data().map_err(refused)?;\n    drop(file);",
-        bad: "    drop(file);",
+        file: "log/segment_draft.rs",
+        good: "        file.sync_data().map_err(refused)?;\n        drop(file);",
+        bad: "        drop(file);",
     },
     Bug {
         name: "the name of a segment is not made durable",
-        file: "log/writer.rs",
-        good: "    folder.disk.rename(&draft, &path).map_err(refused)?;\n    folder\n        .disk\n        .sync_dir(&folder.path)\n        .map_err(|error| StoreError::change(&folder.path, \"sync\", error))",
-        bad: "    folder.disk.rename(&draft, &path).map_err(refused)",
+        file: "log/segment_draft.rs",
+        good: "        let synced = folder.disk.sync_dir(&folder.path);\n        synced.map_err(|error| StoreError::change(&folder.path, \"sync\", error))?;\n",
+        bad: "",
     },
     Bug {
         name: "what a commit expects of the log is not looked at",
         file: "commit.rs",
-        good: "                Expect::Last(expected) => visible <= expected && expected.0 <= last,",
-        bad: "                Expect::Last(_) => true,",
+        good: "            Expect::Last(expected) => self.visible <= expected && expected.0 <= self.last,",
+        bad: "            Expect::Last(_) => true,",
     },
     Bug {
         name: "the name of a new pack is not made durable",
@@ -167,14 +167,14 @@ pub(super) const BUGS: &[Bug] = &[
     Bug {
         name: "a sealed pack is never announced",
         file: "pack/writer.rs",
-        good: "            self.unannounced.extend(extent);\n            self.own",
-        bad: "            let _lost = extent;\n            self.own",
+        good: "            if let Some(extent) = seal(own)?.filter(|_| !self.shows_late) {\n                self.unannounced.add(extent);\n            }\n",
+        bad: "            let _lost = seal(own)?;\n",
     },
     Bug {
         name: "a sealed pack is adopted without a look at its blocks",
         file: "pack/writer.rs",
-        good: "                if reader::is_sound(file.file.as_ref(), announced, end).map_err(refused)? {",
-        bad: "                if end > 0 {",
+        good: "                if reader::is_sound(file.file.as_ref(), announced, end).map_err(refused)?\n",
+        bad: "                if end > 0\n",
     },
     Bug {
         name: "a pack's tail is adopted by its lengths alone",
@@ -185,8 +185,8 @@ pub(super) const BUGS: &[Bug] = &[
     Bug {
         name: "the head of an adopted pack is not written again",
         file: "pack/writer.rs",
-        good: "        file.write_at(0, &head(None)).map_err(refused)?;\n        pack.grow(|index| reader::recover",
-        bad: "        pack.grow(|index| reader::recover",
+        good: "        file.write_at(0, &head(None)).map_err(refused)?;\n        let recover",
+        bad: "        let recover",
     },
     Bug {
         name: "the blocks of an adopted pack are not written again",
@@ -209,8 +209,8 @@ pub(super) const BUGS: &[Bug] = &[
     Bug {
         name: "a block is handed out without a look at its bytes",
         file: "pack/reader.rs",
-        good: "    let data = crate::cache::owned(data, buffer_bytes);\n    UnverifiedBlock { cid: *cid, data }.verify().ok()",
-        bad: "    let data = crate::cache::owned(data, buffer_bytes);\n    Some(Block::new(cidlake_block::Codec::Raw, data))",
+        good: "    let data = crate::cache::owned(section, buffer_bytes);\n    UnverifiedBlock { cid: *cid, data }.verify().ok()",
+        bad: "    let data = crate::cache::owned(section, buffer_bytes);\n    Some(Block::new(cidlake_block::Codec::Raw, data))",
     },
     Bug {
         name: "lake.toml is renamed before it is synced",
@@ -239,8 +239,8 @@ pub(super) const BUGS: &[Bug] = &[
     Bug {
         name: "a segment that was kept open is written to although others may have come",
         file: "log/writer.rs",
-        good: "        let is_last = held.was_open && !held.is_dirty() && held.names == self.names;\n",
-        bad: "        let is_last = held.was_open && !held.is_dirty();\n",
+        good: "        held.was_open && !held.is_dirty() && held.names == self.names && self.ends_before(position)\n",
+        bad: "        held.was_open && !held.is_dirty() && self.ends_before(position)\n",
     },
     Bug {
         name: "records behind the end of a segment that was kept open are not looked for",
@@ -275,8 +275,8 @@ pub(super) const BUGS: &[Bug] = &[
     Bug {
         name: "an end that a checkpoint covers is taken for a torn write",
         file: "log/reader.rs",
-        good: "        if last >= proven {\n",
-        bad: "        if last <= proven {\n",
+        good: "        if self.position.last >= proof.last() {\n",
+        bad: "        if self.position.last <= proof.last() {\n",
     },
     Bug {
         name: "a checkpoint forgets retired packs that wait",
@@ -347,8 +347,8 @@ pub(super) const BUGS: &[Bug] = &[
     Bug {
         name: "a commit ignores that packs were retired",
         file: "commit.rs",
-        good: "ticket.hold.is_behind(last_retired)) {",
-        bad: "ticket.hold.is_behind(last_retired & 0)) {",
+        good: "hold.is_behind(last_retired)) {",
+        bad: "hold.is_behind(last_retired & 0)) {",
     },
     Bug {
         name: "a put does not remember what it found",
@@ -391,5 +391,143 @@ pub(super) const BUGS: &[Bug] = &[
         file: "gc/sweep.rs",
         good: "            if !self.going.contains(&pack.id) && read_good(parts, &pack, span, cid)?.is_some() {\n",
         bad: "            if !self.going.contains(&pack.id) && span.len > 0 {\n",
+    },
+    Bug {
+        name: "an old lease is good for a settlement",
+        file: "queue/request.rs",
+        good: "is_some_and(|lease| lease.token == token);",
+        bad: "is_some_and(|lease| lease.token >= token);",
+    },
+    Bug {
+        name: "an operation is given out although somebody has a live lease of it",
+        file: "queue/state.rs",
+        good: "        self.in_line(self.leased.get(kind), now_ms)\n",
+        bad: "        self.in_line(self.leased.get(kind), now_ms | u64::MAX)\n",
+    },
+    Bug {
+        name: "an operation is not given out again when its lease is over",
+        file: "queue/state.rs",
+        good: "        self.in_line(self.leased.get(kind), now_ms)\n",
+        bad: "        self.in_line(self.leased.get(kind).filter(|_| now_ms == 0), now_ms)\n",
+    },
+    Bug {
+        name: "an operation that the same write gave out is settled under its old lease",
+        file: "queue/request.rs",
+        good: "self.operations.get(id).filter(|_| !self.touched.contains(&id))?;",
+        bad: "self.operations.get(id)?;",
+    },
+    Bug {
+        name: "a key is queued twice by one write",
+        file: "queue/request.rs",
+        good: "        queued.or_else(known)\n",
+        bad: "        queued.and(None).or_else(known)\n",
+    },
+    Bug {
+        name: "a key is not known when an operation is done",
+        file: "queue/state.rs",
+        good: "            self.keys.insert(Arc::clone(key), id);\n        }\n        if let",
+        bad: "            if operation.status != OperationStatus::Completed {\n                self.keys.insert(Arc::clone(key), id);\n            }\n        }\n        if let",
+    },
+    Bug {
+        name: "attempts are not counted",
+        file: "queue/request.rs",
+        good: "(operation.attempts.saturating_add(1), ",
+        bad: "(operation.attempts.max(1), ",
+    },
+    Bug {
+        name: "an operation is tried again although its attempts are used up",
+        file: "queue/request.rs",
+        good: "        let is_last = held.attempts >= held.attempts_max;\n",
+        bad: "        let is_last = held.attempts > held.attempts_max;\n",
+    },
+    Bug {
+        name: "an operation whose workers all ended is not given up",
+        file: "queue/request.rs",
+        good: "        self.bury(wish, at_ms, records);\n",
+        bad: "        self.bury(wish, at_ms & 0, records);\n",
+    },
+    Bug {
+        name: "an operation is dropped while somebody is at it",
+        file: "queue/request.rs",
+        good: "                    lease.is_none_or(|lease| lease.until_ms <= *at_ms)\n",
+        bad: "                    lease.is_none_or(|lease| lease.until_ms >= *at_ms)\n",
+    },
+    Bug {
+        name: "an operation that is to be tried again keeps its attempts",
+        file: "queue/state.rs",
+        good: "                (self.attempts, self.due_ms, self.lease) = (0, at_ms, None);\n",
+        bad: "                (self.due_ms, self.lease) = (at_ms, None);\n",
+    },
+    Bug {
+        name: "a renewed lease ends when it would have ended",
+        file: "queue/state.rs",
+        good: "                    own.until_ms = until_ms;\n",
+        bad: "                    own.until_ms = own.until_ms.min(until_ms);\n",
+    },
+    Bug {
+        name: "parameters are lost in a checkpoint",
+        file: "queue/bytes.rs",
+        good: "    out.extend_from_slice(&operation.params.0);\n",
+        bad: "    out.push(0xa0);\n",
+    },
+    Bug {
+        name: "a key is lost in a checkpoint",
+        file: "queue/bytes.rs",
+        good: "    put_text_or_null(out, operation.key.as_deref());\n",
+        bad: "    put_text_or_null(out, None);\n",
+    },
+    Bug {
+        name: "a checkpoint forgets the queue",
+        file: "log/reader.rs",
+        good: "        let operations = self.operations.clone();\n",
+        bad: "        let operations = Operations::default();\n",
+    },
+    Bug {
+        name: "the queue of a checkpoint is not gone on with",
+        file: "log/reader.rs",
+        good: "            operations: checkpoint.operations.clone(),\n",
+        bad: "",
+    },
+    Bug {
+        name: "records of the queue are passed over when the log is read",
+        file: "log/reader.rs",
+        good: "            Body::Operation(event) => return self.operations.apply(Lsn(lsn), event),\n",
+        bad: "            Body::Operation(_) => return,\n",
+    },
+    Bug {
+        name: "records of the queue count among those that a commit must have seen",
+        file: "log/reader.rs",
+        good: "            Body::Operation(event) => return self.operations.apply(Lsn(lsn), event),\n",
+        bad: "            Body::Operation(event) => {\n                self.visible = Lsn(lsn);\n                return self.operations.apply(Lsn(lsn), event);\n            }\n",
+    },
+    Bug {
+        name: "requests that share a write give the same numbers",
+        file: "commit.rs",
+        good: "        self.last += events.len() as u64;\n",
+        bad: "",
+    },
+    Bug {
+        name: "a request is answered although its records could not be written",
+        file: "commit.rs",
+        good: "            parts.append(log_lock, &pending, (plan.drafts, plan.bodies))?;\n",
+        bad: "            let appended = parts.append(log_lock, &pending, (plan.drafts, plan.bodies));\n            if tickets.iter().any(|ticket| ticket.hold().is_some()) {\n                appended?;\n            }\n",
+    },
+    Bug {
+        name: "a cursor gives a record twice",
+        file: "log/cursor.rs",
+        good: "            if record.lsn <= self.read {\n",
+        bad: "            if record.lsn < self.read {\n",
+    },
+    Bug {
+        name: "a derived file is renamed before it is synced",
+        file: "whole.rs",
+        good: "            file.write_at(0, content)?;\n            file.sync_data()\n",
+        bad: "            file.write_at(0, content)\n",
+    },
+    Bug {
+        name: "the name of a derived file is not made durable",
+        file: "whole.rs",
+        good: "        let synced = self.disk.sync_dir(&self.folder);\n",
+        bad: "        let synced = Ok(());\n",
     },
 ];

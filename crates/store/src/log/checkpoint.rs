@@ -2,14 +2,17 @@
 //!
 //! | offset | size | field |
 //! |---|---|---|
-//! | 0 | 8 | magic `CIDLCKP` 0x01 |
+//! | 0 | 8 | magic `CIDLCKP` 0x02 |
 //! | 8 | 8 | bytes of the store's part |
-//! | 16 | 8 | bytes of the state |
-//! | 24 | 4 | crc32c of bytes 0 to 24, the store's part and the state |
-//! | 28 | | the store's part: dag-cbor |
+//! | 16 | 8 | bytes of the queue |
+//! | 24 | 8 | bytes of the state |
+//! | 32 | 4 | crc32c of bytes 0 to 32, the store's part, the queue and the state |
+//! | 36 | | the store's part: dag-cbor |
+//! | then | | the queue: what the records amount to that speak of operations |
 //! | then | | the state: what the floors above made of the records, and only they understand |
 //!
-//! The file ends there. What does not read as this is no checkpoint, and is left alone.
+//! The file ends there. Version 1, which is read and no longer written, has no queue: its header
+//! lacks that length, and it covers no record that speaks of operations. What does not read as this is no checkpoint, and is left alone.
 
 use bytes::Bytes;
 use cidlake_block::codec::{CodecError, dag_cbor};
@@ -20,10 +23,13 @@ use super::segment::SegmentName;
 use super::walk::Position;
 use super::{Lsn, Retirement};
 use crate::pack::PackId;
+use crate::queue::Operations;
 
-const MAGIC: [u8; 8] = *b"CIDLCKP\x01";
-/// The bytes before the store's part.
-const HEADER_BYTES: usize = 28;
+const MAGIC: [u8; 8] = *b"CIDLCKP\x02";
+const MAGIC_1: [u8; 8] = *b"CIDLCKP\x01";
+/// The bytes before the checksum, with and without the length of a queue.
+const LENGTHS_BYTES: usize = 32;
+const LENGTHS_BYTES_1: usize = 24;
 const EXTENSION: &str = ".checkpoint";
 
 /// What the records up to one of them amount to.
@@ -39,6 +45,8 @@ pub(crate) struct Checkpoint {
     pub(crate) extents: Vec<Extent>,
     /// Packs that count no longer and whose files may still be there.
     pub(crate) retired: Vec<Retirement>,
+    /// What those amount to that speak of operations.
+    pub(crate) operations: Operations,
     /// What the floors above made of them.
     pub(crate) state: Bytes,
 }
@@ -94,20 +102,23 @@ impl Checkpoint {
     }
 
     /// Returns the number of the last record that it covers.
-    pub(super) fn last(&self) -> u64 {
+    pub(crate) fn last(&self) -> u64 {
         self.position.last
     }
 
     /// Returns the bytes before the state, which is not copied.
     pub(super) fn head(&self) -> Result<Vec<u8>, CodecError> {
         let own = dag_cbor::encode(&self.own())?;
-        let mut bytes = Vec::with_capacity(HEADER_BYTES + own.len());
+        let queue = self.operations.to_bytes();
+        let mut bytes = Vec::with_capacity(LENGTHS_BYTES + 4 + own.len() + queue.len());
         bytes.extend_from_slice(&MAGIC);
-        bytes.extend_from_slice(&(own.len() as u64).to_le_bytes());
-        bytes.extend_from_slice(&(self.state.len() as u64).to_le_bytes());
-        let crc = checksum(&bytes, &own, &self.state);
+        for part in [&own, &queue, &self.state] {
+            bytes.extend_from_slice(&(part.len() as u64).to_le_bytes());
+        }
+        let crc = checksum(&[&bytes, &own, &queue, &self.state]);
         bytes.extend_from_slice(&crc.to_le_bytes());
         bytes.extend_from_slice(&own);
+        bytes.extend_from_slice(&queue);
         Ok(bytes)
     }
 
@@ -133,27 +144,33 @@ impl Checkpoint {
     /// Reads a file; none if it is not a checkpoint, whatever it is.
     pub(super) fn parse(file: &Bytes) -> Option<Self> {
         let mut fields = Fields(file);
-        if fields.array::<8>()? != MAGIC {
-            return None;
-        }
-        let own_len = usize::try_from(fields.u64()?).ok()?;
-        let state_len = usize::try_from(fields.u64()?).ok()?;
+        let (lengths, has_queue) = match fields.array::<8>()? {
+            MAGIC => (LENGTHS_BYTES, true),
+            MAGIC_1 => (LENGTHS_BYTES_1, false),
+            _ => return None,
+        };
+        let own_len = fields.u64()?;
+        let queue_len = if has_queue { fields.u64()? } else { 0 };
+        let state_len = fields.u64()?;
         let crc = fields.u32()?;
-        let state_at = HEADER_BYTES.checked_add(own_len)?;
-        if state_at.checked_add(state_len)? != file.len() {
+        let mut rest = file.slice(lengths + 4..);
+        let mut part = |len: u64| {
+            let len = usize::try_from(len).ok().filter(|len| *len <= rest.len())?;
+            Some(rest.split_to(len))
+        };
+        let (own, queue, state) = (part(own_len)?, part(queue_len)?, part(state_len)?);
+        let is_whole = rest.is_empty();
+        if !is_whole || checksum(&[file.get(..lengths)?, &own, &queue, &state]) != crc {
             return None;
         }
-        let own = file.get(HEADER_BYTES..state_at)?;
-        let state = file.slice(state_at..);
-        if checksum(file.get(..HEADER_BYTES - 4)?, own, &state) != crc {
-            return None;
-        }
-        dag_cbor::decode::<Own>(own).ok()?.checkpoint(state)
+        let operations =
+            if has_queue { Operations::from_bytes(&queue)? } else { Operations::default() };
+        dag_cbor::decode::<Own>(&own).ok()?.checkpoint(operations, state)
     }
 }
 
 impl Own {
-    fn checkpoint(self, state: Bytes) -> Option<Checkpoint> {
+    fn checkpoint(self, operations: Operations, state: Bytes) -> Option<Checkpoint> {
         let position = Position {
             segment: Some(SegmentName { first_lsn: self.first, epoch: self.epoch }),
             carried: self.carried,
@@ -174,14 +191,14 @@ impl Own {
             records: self.records,
             extents: self.extents.into_iter().map(extent).collect::<Option<_>>()?,
             retired: self.retired.into_iter().map(retirement).collect::<Option<_>>()?,
+            operations,
             state,
         })
     }
 }
 
-fn checksum(header: &[u8], own: &[u8], state: &[u8]) -> u32 {
-    let crc = crc32c::crc32c_append(crc32c::crc32c(header), own);
-    crc32c::crc32c_append(crc, state)
+fn checksum(parts: &[&[u8]]) -> u32 {
+    parts.iter().fold(0, |crc, part| crc32c::crc32c_append(crc, part))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! not known here, apart from the extents of packs that they make valid.
 
 mod checkpoint;
+mod cursor;
 mod drafts;
 mod encode;
 mod listing;
@@ -25,11 +26,15 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+pub use self::cursor::{LogCursor, LogRecord, Says};
 pub use self::record::Payload;
 pub use self::salvage::LostRecords;
 
+pub(crate) use self::cursor::closed_ends;
 pub(crate) use self::drafts::Drafts;
 pub(crate) use self::reader::{Retirement, Tail, records_between, stats};
+#[cfg(test)]
+pub(crate) use self::record::Draft;
 pub(crate) use self::record::{Body, Extent};
 pub(crate) use self::repair::rebuild;
 pub(crate) use self::resume::{

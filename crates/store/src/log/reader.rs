@@ -19,6 +19,7 @@ use super::{LogFolder, LogLock, Lsn, Record, corrupt};
 use crate::disk::{DiskFile, OpenMode};
 use crate::error::StoreError;
 use crate::pack::PackId;
+use crate::queue::Operations;
 use crate::stats::LogStats;
 
 /// The records that are kept in memory for those who ask again and again.
@@ -26,7 +27,7 @@ const RECENT_MAX: usize = 1024;
 
 /// How often the log is looked at again when what was seen does not fit together: a segment may
 /// be replaced, and a record written, between two looks.
-const LOOKS_MAX: u32 = 4;
+pub(super) const LOOKS_MAX: u32 = 4;
 
 /// The log as far as this process has read it.
 #[derive(Debug, Default)]
@@ -49,6 +50,8 @@ pub(crate) struct Tail {
     /// What the records said about packs, until somebody takes it.
     extents: Vec<Extent>,
     retirements: Vec<Retirement>,
+    /// What the records amount to that speak of operations.
+    operations: Operations,
 }
 
 /// A pack that no longer counts.
@@ -77,6 +80,7 @@ impl Tail {
             recent_from: checkpoint.visible.0,
             extents: checkpoint.extents.clone(),
             retirements: checkpoint.retired.clone(),
+            operations: checkpoint.operations.clone(),
             ..Self::default()
         }
     }
@@ -91,7 +95,8 @@ impl Tail {
     ) -> Option<Checkpoint> {
         self.position.segment?;
         let Self { position, visible, records, .. } = *self;
-        Some(Checkpoint { position, visible, records, extents, retired, state })
+        let operations = self.operations.clone();
+        Some(Checkpoint { position, visible, records, extents, retired, operations, state })
     }
 
     /// Reads on to the end of the log. `strict` also looks behind the end, for damage that looks
@@ -297,6 +302,7 @@ impl Tail {
         let payload = match body {
             Body::Nothing => return,
             Body::Payload(payload) => payload,
+            Body::Operation(event) => return self.operations.apply(Lsn(lsn), event),
             Body::Retire(packs) => {
                 self.retirements.extend(packs.into_iter().map(|pack| Retirement { pack, lsn }));
                 return;
@@ -329,6 +335,11 @@ impl Tail {
     /// Returns the last record that carries a payload.
     pub(crate) fn visible(&self) -> Lsn {
         self.visible
+    }
+
+    /// Returns the queue.
+    pub(crate) fn operations(&self) -> &Operations {
+        &self.operations
     }
 
     /// Returns how many records carry a payload.

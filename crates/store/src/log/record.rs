@@ -31,6 +31,7 @@ use super::{corrupt, quick};
 use crate::disk::Window;
 use crate::error::StoreError;
 use crate::pack::PackId;
+use crate::queue::{self, Event};
 
 pub(super) const MAGIC: u32 = u32::from_le_bytes(*b"CDLR");
 pub(super) const HEADER_BYTES: usize = 40;
@@ -85,6 +86,8 @@ pub(crate) enum Body {
     Payload(Payload),
     /// Packs no longer count.
     Retire(Vec<PackId>),
+    /// An operation of the queue changed.
+    Operation(Event),
 }
 
 /// How much of a pack a commit made durable.
@@ -137,9 +140,9 @@ pub(super) struct Header {
 /// A record to be written by itself: its kind and payload, before it has a number.
 #[derive(Debug, Clone)]
 pub(crate) struct Draft {
-    pub(super) kind: u16,
+    pub(crate) kind: u16,
     pub(super) more: bool,
-    pub(super) payload: Bytes,
+    pub(crate) payload: Bytes,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -194,6 +197,7 @@ impl Body {
             Self::Payload(Payload::Unpin { .. }) => 3,
             Self::Retire(_) => 4,
             Self::Payload(Payload::Expire { .. }) => 5,
+            Self::Operation(event) => event.record_kind(),
         }
     }
 }
@@ -358,6 +362,9 @@ pub(super) fn strict(kind: u16, payload: &[u8]) -> Result<(Body, Vec<Extent>), U
         5 => open::<ExpireBody>(payload, |body| {
             Body::Payload(Payload::Expire { name: body.name, oldest: body.oldest })
         }),
+        kind if queue::KINDS.contains(&kind) => Err(Undecoded::Payload(
+            "what it says of an operation does not have the form of its kind".to_owned(),
+        )),
         kind => Err(Undecoded::Kind(kind)),
     }
 }
@@ -444,6 +451,9 @@ fn encode_any(body: &Body, extents: &[Extent]) -> Result<Bytes, StoreError> {
         Body::Payload(Payload::Unpin { cid }) => encode(UnpinBody { cid: *cid }, extents),
         Body::Payload(Payload::Expire { name, oldest }) => {
             encode(ExpireBody { name: name.clone(), oldest: *oldest }, extents)
+        }
+        Body::Operation(event) => {
+            unreachable!("{event:?} is written by hand")
         }
         Body::Retire(packs) => {
             encode(RetireBody { packs: packs.iter().map(PackId::to_string).collect() }, extents)

@@ -12,6 +12,7 @@ use cidlake_block::{Block, Cid, Codec, UnverifiedBlock};
 use cidlake_store::disk::{Disk, MemDisk, OpenMode};
 use cidlake_store::{Base, FsckLevel, Hold, Lsn, Options, Payload, Store};
 
+use crate::formats_queue::{OPERATED, operated};
 use crate::support::{
     assert_here, block, commit, delta, gc, hold, keep, open, options, pack_names, payloads, root,
     unpin,
@@ -29,16 +30,20 @@ const FILES: [(&str, &str); 4] = [
 /// The files of a second lake, which has what came later in the life of the format.
 const LATER_FILES: [(&str, &str); 2] = [
     ("wal/00000000000000000001-00000001.wal", "log-later-v1.wal"),
-    ("wal/00000000000000000003.checkpoint", "checkpoint-v1.checkpoint"),
+    ("wal/00000000000000000003.checkpoint", "checkpoint-v2.checkpoint"),
 ];
 
 /// The files of another lake: a segment with a record that retires a pack, a checkpoint behind it,
 /// and the lease of a process that holds it.
 const COLLECTED: [(&str, &str); 3] = [
     ("wal/00000000000000000001-00000001.wal", "log-retire-v1.wal"),
-    ("wal/00000000000000000004.checkpoint", "checkpoint-retire-v1.checkpoint"),
+    ("wal/00000000000000000004.checkpoint", "checkpoint-retire-v2.checkpoint"),
     ("leases/01010101010101010101010101010101.lease", "lease-v1.lease"),
 ];
+
+/// The same checkpoints as programs wrote them that knew no operations.
+const CHECKPOINT_1: &str = "checkpoint-v1.checkpoint";
+const CHECKPOINT_RETIRE_1: &str = "checkpoint-retire-v1.checkpoint";
 
 static BLESSING: Once = Once::new();
 
@@ -46,7 +51,7 @@ fn fixture_path(name: &str) -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/store")).join(name)
 }
 
-fn fixture(name: &str) -> Vec<u8> {
+pub fn fixture(name: &str) -> Vec<u8> {
     BLESSING.call_once(|| {
         if std::env::var_os("CIDLAKE_BLESS").is_some() {
             bless();
@@ -59,8 +64,12 @@ fn fixture(name: &str) -> Vec<u8> {
 fn bless() {
     fs::create_dir_all(fixture_path("")).unwrap();
     let (collected, _hold) = collected();
-    let lakes =
-        [(written(), FILES.as_slice()), (written_later(), &LATER_FILES), (collected, &COLLECTED)];
+    let lakes = [
+        (written(), FILES.as_slice()),
+        (written_later(), &LATER_FILES),
+        (collected, &COLLECTED),
+        (operated(), &OPERATED),
+    ];
     for (disk, files) in lakes {
         for (path, name) in files {
             fs::write(fixture_path(name), disk.content(&root().join(path)).unwrap()).unwrap();
@@ -99,7 +108,7 @@ fn records() -> Vec<Payload> {
     ]
 }
 
-fn writer(disk: &MemDisk) -> Store {
+pub fn writer(disk: &MemDisk) -> Store {
     let options = Options {
         create: true,
         pack_bytes_max: 1500,
@@ -165,6 +174,15 @@ fn a_collected_lake_has_the_bytes_of_the_fixtures() {
 
 #[test]
 fn the_fixtures_of_a_collected_lake_are_read() {
+    assert_collected_is_read(COLLECTED[1].1);
+}
+
+#[test]
+fn a_collected_lake_is_read_with_a_checkpoint_of_version_1() {
+    assert_collected_is_read(CHECKPOINT_RETIRE_1);
+}
+
+fn assert_collected_is_read(checkpoint: &str) {
     let (other, _hold) = collected();
     let disk = MemDisk::new();
     for folder in ["packs", "wal", "leases"] {
@@ -179,7 +197,10 @@ fn the_fixtures_of_a_collected_lake_are_read() {
     let [_retired, pack] = pack_names(&other).try_into().unwrap();
     let pack = root().join("packs").join(pack);
     write(pack.strip_prefix(root()).unwrap().to_str().unwrap(), &other.content(&pack).unwrap());
-    let [_log, _checkpoint, lease] = COLLECTED.map(|(path, name)| write(path, &fixture(name)));
+    let [(log, log_name), (checkpoint_path, _), (lease, lease_name)] = COLLECTED;
+    write(log, &fixture(log_name));
+    write(checkpoint_path, &fixture(checkpoint));
+    let lease = write(lease, &fixture(lease_name));
     let store = open(&disk, 2);
     assert_eq!(store.base().unwrap().lsn, Lsn(3));
     assert_eq!(payloads(&store).len(), 3);
@@ -192,7 +213,7 @@ fn the_fixtures_of_a_collected_lake_are_read() {
     assert_eq!(store.leases_elsewhere().unwrap(), [(name, Some(Lsn(4)))]);
 }
 
-fn assert_golden(disk: &MemDisk, files: &[(&str, &str)]) {
+pub fn assert_golden(disk: &MemDisk, files: &[(&str, &str)]) {
     for (path, name) in files {
         let content = disk.content(&root().join(path)).unwrap();
         let golden = fixture(name);
@@ -219,10 +240,19 @@ fn a_lake_has_the_bytes_of_the_fixtures() {
 
 #[test]
 fn the_later_fixtures_are_read() {
+    assert_later_is_read(LATER_FILES[1].1);
+}
+
+#[test]
+fn a_checkpoint_of_version_1_is_read() {
+    assert_later_is_read(CHECKPOINT_1);
+}
+
+fn assert_later_is_read(checkpoint: &str) {
     let disk = written_later();
-    for (path, name) in LATER_FILES {
-        disk.set_content(&root().join(path), fixture(name)).unwrap();
-    }
+    let [(log, log_name), (checkpoint_path, _)] = LATER_FILES;
+    disk.set_content(&root().join(log), fixture(log_name)).unwrap();
+    disk.set_content(&root().join(checkpoint_path), fixture(checkpoint)).unwrap();
     let store = open(&disk, 2);
     let base = Base { lsn: Lsn(3), state: b"state".as_slice().into() };
     assert_eq!(store.base(), Some(base));

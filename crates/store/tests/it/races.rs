@@ -19,7 +19,7 @@ use crate::watched::{EventDisk, Gate, Watched, is_pack};
 
 #[expect(clippy::disallowed_methods, reason = "it waits for threads that have no channel to it")]
 /// Waits until it is so; gives up after a while, so that a test fails instead of hanging.
-fn wait_for(is_so: impl Fn() -> bool) {
+pub fn wait_for(is_so: impl Fn() -> bool) {
     let begin = Instant::now();
     while !is_so() {
         assert!(begin.elapsed() < Duration::from_secs(20), "it does not come to that");
@@ -28,7 +28,7 @@ fn wait_for(is_so: impl Fn() -> bool) {
 }
 
 /// Holds the log's lock as another process would, until it is dropped.
-fn hold_log(disk: &MemDisk) -> Box<dyn DiskFile> {
+pub fn hold_log(disk: &MemDisk) -> Box<dyn DiskFile> {
     let file = disk.process().open(&root().join("wal/lock"), OpenMode::Write).unwrap();
     file.lock().unwrap();
     file

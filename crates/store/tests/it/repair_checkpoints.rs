@@ -303,7 +303,7 @@ fn the_older_checkpoint_is_asked_about_packs_where_the_newest_is_damaged() {
 /// The same checkpoint, of a record that is as far ahead as `last` says.
 fn far_ahead(content: &[u8], last: u64) -> Vec<u8> {
     let own_len = u64::from_le_bytes(content[8..16].try_into().unwrap()) as usize;
-    let (own, state) = content[28..].split_at(own_len);
+    let (own, rest) = content[36..].split_at(own_len);
     let at = own.windows(5).position(|bytes| bytes == b"dlast").unwrap() + 5;
     let old = match own[at] {
         0x18 => 2,
@@ -315,9 +315,9 @@ fn far_ahead(content: &[u8], last: u64) -> Vec<u8> {
     let own = [&own[..at], &[0x1b], &last.to_be_bytes(), &own[at + old..]].concat();
     let mut made = content[..8].to_vec();
     made.extend_from_slice(&(own.len() as u64).to_le_bytes());
-    made.extend_from_slice(&content[16..24]);
-    let crc = crc32c::crc32c(&[made.as_slice(), own.as_slice(), state].concat());
-    [made.as_slice(), &crc.to_le_bytes(), own.as_slice(), state].concat()
+    made.extend_from_slice(&content[16..32]);
+    let crc = crc32c::crc32c(&[made.as_slice(), own.as_slice(), rest].concat());
+    [made.as_slice(), &crc.to_le_bytes(), own.as_slice(), rest].concat()
 }
 
 #[test]

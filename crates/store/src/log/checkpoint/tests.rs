@@ -18,9 +18,13 @@ fn sample() -> Checkpoint {
         records: 7,
         extents: vec![Extent { pack, len: 1000, prefix_crc: 1 }],
         retired: vec![Retirement { pack, lsn: 7 }],
+        operations: Operations::default(),
         state: Bytes::from_static(b"state"),
     }
 }
+
+/// The bytes of the queue of the sample.
+const QUEUE: &[u8] = b"\x82\x00\x80";
 
 fn bytes(checkpoint: &Checkpoint) -> Vec<u8> {
     [checkpoint.head().unwrap(), checkpoint.state.to_vec()].concat()
@@ -37,15 +41,21 @@ fn a_checkpoint_has_these_bytes() {
     ]
     .concat();
     let header = [
-        b"CIDLCKP\x01".as_slice(),
+        b"CIDLCKP\x02".as_slice(),
         &u64::try_from(own.len()).unwrap().to_le_bytes(),
+        &3_u64.to_le_bytes(),
         &5_u64.to_le_bytes(),
     ]
     .concat();
-    let crc = crc32c::crc32c(&[header.as_slice(), &own, b"state"].concat());
-    let expected = [header.as_slice(), &crc.to_le_bytes(), &own, b"state"].concat();
+    let crc = crc32c::crc32c(&[header.as_slice(), &own, QUEUE, b"state"].concat());
+    let expected = [header.as_slice(), &crc.to_le_bytes(), &own, QUEUE, b"state"].concat();
     assert_eq!(bytes(&sample()), expected);
     assert_eq!(Checkpoint::parse(&expected.into()), Some(sample()));
+    // As version 1 had it, without a queue.
+    let header = [b"CIDLCKP\x01", &header[8..16], &header[24..]].concat();
+    let crc = crc32c::crc32c(&[header.as_slice(), &own, b"state"].concat());
+    let older = [header.as_slice(), &crc.to_le_bytes(), &own, b"state"].concat();
+    assert_eq!(Checkpoint::parse(&older.into()), Some(sample()));
 }
 
 #[test]

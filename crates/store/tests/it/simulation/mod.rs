@@ -1,11 +1,14 @@
 //! Power cuts at every change of random work, and at a change of the recovery from each.
 //!
-//! `step` is what processes do, `world` does it, `oracle` says what may be found afterwards,
-//! `disk` is the machine. `CIDLAKE_CUTS` says how many cuts are tried; `CIDLAKE_SEED=RUN.CUT`
-//! tries one again. A run that is not cut at all is checked as well.
+//! `step` is what processes do, `world` and `queue` do it, `oracle` and `queue_oracle` say what may
+//! be found afterwards, `disk` is the machine. `CIDLAKE_CUTS` says how many cuts are tried;
+//! `CIDLAKE_SEED=RUN.CUT` tries one again. A run that is not cut at all is checked as well.
 
 mod disk;
 mod oracle;
+mod queue;
+mod queue_model;
+mod queue_oracle;
 mod step;
 mod world;
 
@@ -89,6 +92,8 @@ fn recover(wreck: Wreck, cut: u64) -> Wreck {
         .and_then(|()| world.put(0, vec![sized(number, 100)]))
         .and_then(|()| world.commit(0, 2, true))
         .and_then(|()| world.check(1))
+        .and_then(|()| world.enqueue(1, 2, true))
+        .and_then(|()| world.work(0, 1, number.into()))
         .and_then(|()| world.index(1))
         .and_then(|()| world.collect(0, number.into(), 40))
         .and_then(|()| world.checkpoint(0))
@@ -98,6 +103,14 @@ fn recover(wreck: Wreck, cut: u64) -> Wreck {
     }
     world.end();
     Wreck { disk: world.disk.clone(), oracle: world.oracle(), changes: world.control.changes() }
+}
+
+/// Does that without a cut, and then all the work that the queue still has.
+fn finish(wreck: Wreck) {
+    let done = recover(wreck, u64::MAX);
+    let world = World::new(done.disk, done.oracle, 1);
+    world.drain(0).expect("nothing fails any more");
+    world.end();
 }
 
 /// Tries one power cut, and another one in the recovery.
@@ -114,7 +127,7 @@ fn try_cut(run: u64, cut: u64) {
     let third = recover(second.crash(dice.next()), u64::MAX);
     for done in [whole, third] {
         // With nothing under way a power cut takes nothing.
-        recover(done.crash(dice.next()), u64::MAX);
+        finish(done.crash(dice.next()));
     }
 }
 
@@ -130,7 +143,7 @@ fn a_power_cut_anywhere_loses_nothing_that_was_promised() {
         let changes = {
             let _replay = Replay { run, cut: u64::MAX };
             let wreck = work(run, u64::MAX);
-            recover(wreck.fork(), u64::MAX);
+            finish(wreck.fork());
             wreck.changes
         };
         for cut in cuts(run, changes) {
@@ -165,6 +178,10 @@ fn every_step(process: usize) -> Vec<Step> {
         Step::Checkpoint { process },
         Step::Index { process },
         Step::Close { process },
+        Step::Enqueue { process, count: 3, keyed: true },
+        Step::Work { process, limit: 3, seed: 3 },
+        Step::Renew { process, ms: 50 },
+        Step::Change { process, seed: 4 },
     ]
 }
 
@@ -175,6 +192,10 @@ fn interrupt(step: &Step, other: &Step, after: u64) -> bool {
     world.perform(&Step::Put { process: 0, blocks: vec![(50, 300)] });
     world.perform(&Step::Put { process: 1, blocks: vec![(51, 900)] });
     world.perform(&Step::Commit { process: 1, records: 0, is_careful: false });
+    world.perform(&Step::Enqueue { process: 0, count: 4, keyed: false });
+    for process in [0, 1] {
+        world.perform(&Step::Work { process, limit: 1, seed: 1 });
+    }
     let (step, other) = (Box::new(step.clone()), Box::new(other.clone()));
     let was_interrupted = world.perform(&Step::During { step, after, other });
     for process in [1, 0] {

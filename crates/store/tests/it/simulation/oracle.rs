@@ -9,6 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use cidlake_block::{Block, Cid};
 use cidlake_store::Payload;
 
+use super::queue_oracle::QueueOracle;
+
 /// The promises of one lake.
 #[derive(Debug, Clone, Default)]
 pub struct Oracle {
@@ -28,6 +30,8 @@ pub struct Oracle {
     /// What the collections under way take for garbage.
     collecting: Vec<BTreeSet<Cid>>,
     numbers: u32,
+    /// What the operation queue promised.
+    pub queue: QueueOracle,
 }
 
 #[derive(Debug, Clone)]

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use cidlake_block::{Block, Cid};
 use cidlake_store::disk::MemDisk;
 use cidlake_store::{
-    CommitError, Expect, FsckLevel, GcOptions, Hold, Liveness, Lsn, Options, Payload, Record,
-    Store, StoreError,
+    CommitError, Expect, FsckLevel, GcOptions, Hold, Leased, Liveness, Lsn, Options, Payload,
+    Record, Store, StoreError,
 };
 
 use super::disk::{Control, SimDisk};
@@ -22,7 +22,9 @@ use crate::support::{block, options, root};
 pub struct World {
     pub disk: MemDisk,
     pub control: Control,
-    oracle: Mutex<Oracle>,
+    pub oracle: Mutex<Oracle>,
+    /// Every lease that a process was given, be it still good or not.
+    pub leases: Mutex<Vec<(usize, Leased)>>,
     processes: Vec<Mutex<Process>>,
     /// Whether to say what happens, because one cut is tried again.
     is_told: bool,
@@ -42,9 +44,9 @@ struct Process {
 impl World {
     pub fn new(disk: MemDisk, oracle: Oracle, processes: usize) -> Arc<Self> {
         let processes = (0..processes).map(|_| Mutex::default()).collect();
-        let oracle = Mutex::new(oracle);
+        let (oracle, leases) = (Mutex::new(oracle), Mutex::default());
         let is_told = std::env::var_os("CIDLAKE_SEED").is_some();
-        Arc::new(Self { disk, control: Control::default(), oracle, processes, is_told })
+        Arc::new(Self { disk, control: Control::default(), oracle, leases, processes, is_told })
     }
 
     /// The oracle as it is now.
@@ -95,6 +97,11 @@ impl World {
             Step::Index { .. } => self.index(process),
             Step::Seal { all, .. } => self.seal(process, *all),
             Step::Close { .. } => self.close(process),
+            Step::Enqueue { .. }
+            | Step::Work { .. }
+            | Step::Renew { .. }
+            | Step::Change { .. }
+            | Step::Wait { .. } => self.operate(step),
             Step::Die { .. } => {
                 self.die(process);
                 Ok(())
@@ -115,7 +122,7 @@ impl World {
     }
 
     /// Checks that a process had reason to fail, and that it said the right thing.
-    fn excuse(&self, process: usize, error: &StoreError) {
+    pub fn excuse(&self, process: usize, error: &StoreError) {
         self.tell(error);
         assert!(self.control.is_hurt(process), "process {process} failed for nothing: {error:?}");
         assert!(
@@ -224,7 +231,7 @@ impl World {
                 assert_eq!(found.data(), block.data());
             }
         }
-        Ok(())
+        self.look(&store)
     }
 
     pub fn check(&self, process: usize) -> Result<(), StoreError> {
@@ -294,11 +301,11 @@ impl World {
         let records = store.records_after(Lsn(0))?;
         let found: Vec<Payload> = records.into_iter().map(|record| record.payload).collect();
         locked(&self.oracle).restart(&found);
-        Ok(())
+        self.look(&store)
     }
 
     /// The store of a process, which begins with it.
-    fn store(&self, process: usize) -> Result<Arc<Store>, StoreError> {
+    pub fn store(&self, process: usize) -> Result<Arc<Store>, StoreError> {
         if let Some((_, store)) = &locked(&self.processes[process]).running {
             return Ok(Arc::clone(store));
         }
@@ -357,6 +364,6 @@ pub fn sized(number: u32, len: usize) -> Block {
     block(number * 10_000 + len as u32, len)
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
