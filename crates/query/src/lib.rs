@@ -9,6 +9,7 @@
 mod alter;
 mod blooms;
 mod bounded;
+mod derived;
 mod diff;
 mod engine;
 mod error;
@@ -23,6 +24,7 @@ mod parts;
 mod prune;
 mod pushdown;
 mod resolve;
+mod row_source;
 mod rows;
 mod run;
 mod scan;
@@ -41,6 +43,7 @@ pub use arrow;
 pub use datafusion::physical_plan::SendableRecordBatchStream;
 
 pub use crate::alter::{ColumnChanges, ColumnPlan};
+pub use crate::derived::{DerivedReader, DerivedWriter};
 pub use crate::diff::{
     ChangedRows, ColumnChange, ColumnDiff, Diff, DiffOptions, DiffProgress, SampleRows,
 };
@@ -52,6 +55,7 @@ pub use crate::params::{Param, Params};
 pub use crate::parts::Parts;
 pub use crate::prune::{Extreme, extreme_text};
 pub use crate::resolve::{Resolve, Resolved, near};
+pub use crate::row_source::RowSource;
 pub use crate::run::{Answer, RunOptions};
 pub use crate::table::Table;
 pub use crate::watch::GoOn;

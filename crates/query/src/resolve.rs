@@ -3,11 +3,13 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
 use cidlake_block::Cid;
 
 use crate::error::QueryError;
+use crate::row_source::RowSource;
 use crate::table::Table;
 
 /// Names that are offered when one is not found.
@@ -47,6 +49,15 @@ pub enum Resolved {
     Table(Arc<Table>),
     /// Rows in memory.
     Rows(RecordBatch),
+    /// Rows in memory, in pieces.
+    Batches {
+        /// The schema of each piece.
+        schema: SchemaRef,
+        /// The pieces, in order.
+        batches: Vec<RecordBatch>,
+    },
+    /// Rows that are made while they are read.
+    Source(Arc<dyn RowSource>),
     /// A Parquet file that was not laid out here.
     File {
         /// Its root.

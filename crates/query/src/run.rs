@@ -27,6 +27,7 @@ use crate::guard::{Limits, limited};
 use crate::params::{self, Bound, Params};
 use crate::part_files::Reading;
 use crate::resolve::{Resolve, Resolved, near};
+use crate::row_source;
 use crate::rows;
 use crate::statement::{self, Parsed};
 use crate::table::{PartsProvider, Types};
@@ -234,6 +235,10 @@ impl Engine {
             Resolved::Rows(batch) => {
                 Arc::new(MemTable::try_new(batch.schema(), vec![vec![batch]])?)
             }
+            Resolved::Batches { schema, batches } => {
+                Arc::new(MemTable::try_new(schema, vec![batches])?)
+            }
+            Resolved::Source(source) => row_source::provider(source)?,
         })
     }
 }
