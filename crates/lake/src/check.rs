@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 use cidlake_block::{Cid, Codec};
 use cidlake_catalog::{Commit, SignedDelta};
-use cidlake_store::{DamageKind, FsckLevel, Payload};
+use cidlake_store::{DamageKind, FsckLevel, Payload, QueueStats};
 
 use crate::archive::needed_links;
+use crate::clock::now_ms;
 use crate::error::Error;
 use crate::lake::{Inner, Lake};
 use crate::progress::{Progress, ProgressEvent, Unit};
@@ -116,7 +117,7 @@ pub struct CacheStats {
     pub footer_entries: u64,
 }
 
-/// The write-ahead log.
+/// The write-ahead log, and the operation queue that is in it.
 #[derive(Clone, Copy, Debug)]
 pub struct WalStatus {
     /// Segment files.
@@ -131,6 +132,18 @@ pub struct WalStatus {
     pub deltas: u64,
     /// Roots that are pinned.
     pub pins: u64,
+    /// The newest record that the newest checkpoint covers which this process knows; 0 without one.
+    pub checkpoint_lsn: u64,
+    /// Records of any kind that came since.
+    pub records_behind: u64,
+    /// Copies of closed segments that can be queried.
+    pub sealed: u64,
+    /// Closed segments without a copy.
+    pub unsealed: u64,
+    /// Whether a writer is in a commit, or ended in one.
+    pub dirty: bool,
+    /// The operation queue.
+    pub queue: QueueStats,
 }
 
 impl Lake {
@@ -199,12 +212,15 @@ impl Lake {
         .await
     }
 
-    /// Says what the log holds.
+    /// Says what the log and the operation queue hold.
     ///
     /// # Errors
     /// As reading the catalog.
     pub async fn wal_status(&self) -> Result<WalStatus, Error> {
         self.blocking(|inner| {
+            let queue = inner.store.queue_stats(now_ms())?;
+            let sealed = inner.store.sealed_logs()?.len() as u64;
+            let unsealed = inner.store.unsealed_logs()?.len() as u64;
             let view = inner.refresh()?;
             let stats = inner.store.stats();
             Ok(WalStatus {
@@ -214,6 +230,12 @@ impl Lake {
                 last_lsn: stats.log.last_lsn.0,
                 deltas: view.deltas,
                 pins: view.pins.len() as u64,
+                checkpoint_lsn: stats.checkpoint_lsn.0,
+                records_behind: stats.records_behind,
+                sealed,
+                unsealed,
+                dirty: stats.log.dirty,
+                queue,
             })
         })
         .await
@@ -237,7 +259,7 @@ fn problems(path: &Path, writable: bool, dirty: bool) -> Vec<String> {
 }
 
 impl Inner {
-    fn fsck(&self, level: FsckLevel, progress: &Progress) -> Result<FsckReport, Error> {
+    pub(crate) fn fsck(&self, level: FsckLevel, progress: &Progress) -> Result<FsckReport, Error> {
         let _hold = self.hold()?;
         let full = level == FsckLevel::Full;
         let mut report = FsckReport { full, ..FsckReport::default() };

@@ -349,7 +349,7 @@ impl Inner {
     }
 }
 
-fn part_infos(commit: &Commit, parts: &[Part]) -> Result<Vec<PartInfo>, Error> {
+pub(crate) fn part_infos(commit: &Commit, parts: &[Part]) -> Result<Vec<PartInfo>, Error> {
     let schema = layout::schema_from_bytes(&commit.schema)?;
     let columns = Partitioning::new(&schema, &commit.partition_columns)?;
     let info = |part: &Part| PartInfo {
@@ -361,12 +361,12 @@ fn part_infos(commit: &Commit, parts: &[Part]) -> Result<Vec<PartInfo>, Error> {
     Ok(parts.iter().map(info).collect())
 }
 
-fn hex(bytes: &Bytes) -> String {
+pub(crate) fn hex(bytes: &Bytes) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Says what is known of each column, by what the commit says of the lists of its parts.
-fn column_infos(commit: &Commit) -> Result<Vec<ColumnInfo>, Error> {
+pub(crate) fn column_infos(commit: &Commit) -> Result<Vec<ColumnInfo>, Error> {
     let schema = layout::canonical_schema(&*layout::schema_from_bytes(&commit.schema)?)?;
     let filled: Vec<&PartListLink> = commit.parts.iter().filter(|list| list.rows > 0).collect();
     let columns = commit.columns.iter().zip(schema.fields()).enumerate();

@@ -25,6 +25,10 @@ const ROOM_BAD_BYTES: u64 = 64 << 20;
 const RECORDS_BEHIND_WARN: u64 = 100_000;
 /// So many sealed packs without an index over many make opening slow.
 const PACKS_BARE_WARN: u64 = 32;
+/// An operation that has been due for longer than this is worth a warning, in milliseconds.
+const LAG_MS_WARN: u64 = 24 * 3_600 * 1_000;
+/// So many closed segments of the log without a copy that can be queried are worth a warning.
+const UNSEALED_WARN: usize = 4;
 /// A clock behind the newest change by more than this is worth a warning, in milliseconds.
 const CLOCK_BEHIND_MS_WARN: u64 = 60_000;
 /// No clock shows an earlier time than this, in milliseconds since the Unix epoch: 2024.
@@ -233,7 +237,66 @@ fn check_store(found: &mut Diagnosis, path: &Path) -> bool {
     let stats = store.stats();
     check_log(found, path, &stats);
     check_packs(found, path, &stats);
+    check_queue(found, &store);
+    check_copies(found, &store);
     true
+}
+
+/// Says what of the queue waits for somebody.
+fn check_queue(found: &mut Diagnosis, store: &Store) {
+    let queue = match store.queue_stats(now_ms()) {
+        Ok(queue) => queue,
+        Err(error) => return found.failed("queue", &error.into()),
+    };
+    let lag_ms = queue.lag_ms.unwrap_or(0);
+    let detail = format!(
+        "pending {}, processing {}, retrying {}, failed {}, dead {}, due since {} s",
+        queue.pending,
+        queue.processing,
+        queue.retrying,
+        queue.failed,
+        queue.dead,
+        lag_ms / 1_000
+    );
+    if queue.failed + queue.dead > 0 {
+        let advice = "`cidlake wal list --status failed --status dead` says why; \
+                      `cidlake wal retry` and `cidlake wal drop` settle them";
+        found.warn("queue", detail, advice);
+    } else if lag_ms > LAG_MS_WARN || queue.abandoned > 0 {
+        found.warn("queue", detail, "nobody works the queue: `cidlake wal run` does");
+    } else {
+        found.ok("queue", detail);
+    }
+}
+
+/// Looks at what is derived of the log and the objects, and whether it is sound.
+fn check_copies(found: &mut Diagnosis, store: &Store) {
+    let copies = store.sealed_logs().and_then(|sealed| Ok((sealed, store.unsealed_logs()?)));
+    match copies {
+        Err(error) => found.failed("log copies", &error.into()),
+        Ok((sealed, unsealed)) => {
+            let (copies, missing) = (sealed.len(), unsealed.len());
+            let detail =
+                format!("copies of closed segments {copies}, segments without one {missing}");
+            if missing >= UNSEALED_WARN {
+                found.warn("log copies", detail, "`cidlake maintain` makes them");
+            } else {
+                found.ok("log copies", detail);
+            }
+        }
+    }
+    let names = match store.derived_names() {
+        Err(error) => return found.failed("index snapshot", &error.into()),
+        Ok(names) => names,
+    };
+    let is_damaged = |name: &&String| !matches!(store.read_derived(name), Ok(Some(_)));
+    let damaged = names.iter().filter(is_damaged).count();
+    let detail = format!("files {}, damaged {damaged}", names.len());
+    if damaged > 0 {
+        found.warn("index snapshot", detail, "`cidlake maintain` makes another; nothing is lost");
+    } else {
+        found.ok("index snapshot", detail);
+    }
 }
 
 fn check_log(found: &mut Diagnosis, path: &Path, stats: &StoreStats) {

@@ -161,6 +161,7 @@ impl From<StoreError> for Error {
                 ErrorKind::Unavailable,
                 Some("nothing acknowledged was lost; free some space and try again"),
             ),
+            StoreError::Operation { .. } => (ErrorKind::Invalid, None),
             StoreError::Corrupt { .. } => (ErrorKind::Corrupt, Some(DAMAGE_HINT)),
             StoreError::LogCorrupt { .. } => (
                 ErrorKind::Corrupt,

@@ -21,7 +21,9 @@ use crate::admission::Admission;
 use crate::blocks::{LakeBlocks, blocking};
 use crate::clock::now_ms;
 use crate::error::{DAMAGE_HINT, Error, ErrorKind};
+use crate::index::Index;
 use crate::key;
+use crate::operations::{self, Handlers};
 use crate::settings::Settings;
 use crate::spill::SpillFolder;
 use crate::state;
@@ -56,6 +58,10 @@ pub(crate) struct Inner {
     /// Commits that were read lately: the head of what is being changed is asked for again and again.
     pub(crate) commits: Cache<Cid, Commit>,
     key: OnceLock<Key>,
+    /// What runs operations of the queue.
+    pub(crate) handlers: Handlers,
+    /// What is known of all objects, as far as somebody has asked.
+    pub(crate) index: Mutex<Index>,
     /// Held only while the view is read or advanced; never across a sync of the disk. A plain
     /// mutex, because every holder is on a blocking thread.
     view: Mutex<View>,
@@ -120,17 +126,19 @@ impl Lake {
         settings: Settings,
         open: Open,
     ) -> Result<Self, Error> {
-        blocking(move || Self::open_on_blocking(disk, settings, open)).await
+        // Small segments, so that there are many.
+        let options = Options { segment_bytes_max: 4 << 10, ..Options::default() };
+        blocking(move || Self::open_on_blocking(disk, settings, (open, options))).await
     }
 
     pub(crate) fn open_blocking(settings: Settings, open: Open) -> Result<Self, Error> {
-        Self::open_on_blocking(Arc::new(RealDisk), settings, open)
+        Self::open_on_blocking(Arc::new(RealDisk), settings, (open, Options::default()))
     }
 
     fn open_on_blocking(
         disk: Arc<dyn Disk>,
         settings: Settings,
-        open: Open,
+        (open, options): (Open, Options),
     ) -> Result<Self, Error> {
         let mut seed = [0_u8; 16];
         key::fill_random(&mut seed)?;
@@ -138,7 +146,7 @@ impl Lake {
             create: open == Open::Create,
             cache_bytes_max: settings.cache_bytes_max,
             seed,
-            ..Options::default()
+            ..options
         };
         let store = Arc::new(Store::open(disk, &settings.path, options)?);
         let blocks: Arc<dyn Blocks> =
@@ -162,6 +170,8 @@ impl Lake {
             engine,
             commits: Cache::new(COMMITS_CACHED),
             key: OnceLock::new(),
+            handlers: operations::handlers(),
+            index: Mutex::default(),
             writer: Mutex::default(),
         };
         drop(inner.refresh()?);

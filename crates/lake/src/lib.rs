@@ -57,11 +57,13 @@ mod files;
 mod filters;
 mod gc;
 mod history;
+mod index;
 mod ingest;
 mod key;
 mod lake;
 mod log;
 mod maintain;
+mod operations;
 mod parallel;
 mod pins;
 mod progress;
@@ -74,6 +76,7 @@ mod settings;
 mod spill;
 mod sql;
 mod state;
+mod system;
 mod tags;
 mod versions;
 mod vfs;
@@ -88,7 +91,7 @@ pub use cidlake_query::{
     ChangedRows, ColumnChange, ColumnDiff, Diff, Format, Limits, Param, Params, Predicate,
     SampleRows, arrow, emit, near,
 };
-pub use cidlake_store::FsckLevel;
+pub use cidlake_store::{FsckLevel, OperationId, OperationParams, OperationResult, QueueStats};
 pub use dag::{AsFile, PartDag, TableDag};
 pub use datasets::{ColumnInfo, DatasetInfo, Dropped, PartInfo, Renamed, Shown, ShownKind};
 pub use diff::{DiffRequest, DiffSide, Difference, MetadataDiff, RoleDiff};
@@ -103,10 +106,15 @@ pub use expire::{Expired, Keep};
 pub use files::{AddSource, Added, ByteStream, FileInfo, FileKind, LsEntry};
 pub use filters::filter_expression;
 pub use gc::{GcRequest, GcSummary};
+pub use index::{FindCondition, FindRequest, FoundKind, FoundObject};
 pub use ingest::{BatchSource, Source};
 pub use lake::{Lake, Open};
 pub use log::{Log, LogEnd, LogEntry, LogOptions};
 pub use maintain::{MaintainRequest, Maintained};
+pub use operations::{
+    Handler, Job, OperationInfo, OperationRequest, OperationsRequest, Queued, Schedule,
+    WorkRequest, WorkSummary,
+};
 pub use pins::{PinInfo, Pinned, Unpinned};
 pub use progress::{Progress, ProgressEvent, Unit, no_progress};
 pub use read::GetOptions;

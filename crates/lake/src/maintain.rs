@@ -47,6 +47,10 @@ pub struct Maintained {
     pub packs_indexed: u64,
     /// Packs of these that none covered before.
     pub packs_added: u64,
+    /// Closed segments of the log of which there is a copy now that can be queried.
+    pub log_segments_sealed: u64,
+    /// Whether there is a new snapshot of the index.
+    pub index_new: bool,
     /// What was compacted, where it was asked for.
     pub compacted: Vec<Compacted>,
     /// What garbage collection did, where it was asked for.
@@ -70,7 +74,11 @@ impl Lake {
 }
 
 impl Inner {
-    fn maintain(&self, request: MaintainRequest, progress: &Progress) -> Result<Maintained, Error> {
+    pub(crate) fn maintain(
+        &self,
+        request: MaintainRequest,
+        progress: &Progress,
+    ) -> Result<Maintained, Error> {
         let compacted = if request.compact { self.compact_worn(progress)? } else { Vec::new() };
         // Before the rest, so that indexes and the checkpoint speak of the packs that are left.
         let gc = request.gc.then(|| self.gc(GcRequest { dry_run: false }, progress));
@@ -83,9 +91,12 @@ impl Inner {
                 unit: Unit::Blocks,
             });
         })?;
+        let log_segments_sealed = self.seal_log(progress)?;
         let before = self.store.stats().checkpoint_lsn;
         let checkpointed = self.checkpoint()?;
         let checkpoint_lsn = self.store.stats().checkpoint_lsn;
+        // Without it the index is made anew by whoever asks, who is told what is amiss.
+        let index_new = self.snapshot_index().unwrap_or(false);
         let gc = gc.transpose().map_err(gc_failed)?;
         Ok(Maintained {
             checkpoint_lsn: checkpoint_lsn.0,
@@ -94,6 +105,8 @@ impl Inner {
             indexes: indexed.indexes,
             packs_indexed: indexed.packs,
             packs_added: indexed.packs_added,
+            log_segments_sealed,
+            index_new,
             compacted,
             gc,
         })
@@ -101,7 +114,7 @@ impl Inner {
 
     /// Compacts the datasets that need it; those that somebody else is changing wait for the next
     /// time.
-    fn compact_worn(&self, progress: &Progress) -> Result<Vec<Compacted>, Error> {
+    pub(crate) fn compact_worn(&self, progress: &Progress) -> Result<Vec<Compacted>, Error> {
         let mut done = Vec::new();
         for name in self.to_compact()? {
             match self.compact(&name, progress) {
@@ -118,7 +131,7 @@ impl Inner {
     /// for, so it fails silently; what matters is told by those who ask (`doctor`, `maintain`).
     pub(crate) fn maintain_cheaply(&self) {
         let stats = self.store.stats();
-        if stats.log.last_lsn.0.saturating_sub(stats.checkpoint_lsn.0) > RECORDS_BEHIND_MAX {
+        if stats.records_behind > RECORDS_BEHIND_MAX {
             drop(self.checkpoint());
         }
         drop(self.store.seal_own());

@@ -115,7 +115,7 @@ impl Stop {
         if self.is_stopped() { Err(stopped("the work")) } else { Ok(()) }
     }
 
-    fn is_stopped(&self) -> bool {
+    pub(crate) fn is_stopped(&self) -> bool {
         *self.switch.borrow() || self.asked.as_ref().is_some_and(|asked| asked())
     }
 

@@ -10,6 +10,7 @@ use etcetera::BaseStrategy as _;
 use serde::Deserialize;
 
 use crate::error::{Error, ErrorKind};
+use crate::operations::Schedule;
 
 const MIB: u64 = 1 << 20;
 /// Verified blocks kept in memory by default.
@@ -53,6 +54,10 @@ pub struct Settings {
     pub limits: Limits,
     /// Worker threads of queries and of encoding.
     pub threads: usize,
+    /// What maintenance is queued by itself, where somebody works the queue.
+    pub schedule: Schedule,
+    /// How many days copies of the log are kept that can be queried; all where nothing is said.
+    pub wal_keep_days: Option<u64>,
     /// The folder for what front ends remember between runs; none where no home is known.
     pub state: Option<PathBuf>,
 }
@@ -70,6 +75,37 @@ struct UserFile {
     query_bytes_max: Option<u64>,
     query_read_bytes_max: Option<u64>,
     threads: Option<usize>,
+    verify_every_seconds: Option<u64>,
+    compact_every_seconds: Option<u64>,
+    gc_every_seconds: Option<u64>,
+    seal_every_seconds: Option<u64>,
+    wal_keep_days: Option<u64>,
+}
+
+impl UserFile {
+    fn schedule(&self) -> Result<Schedule, Error> {
+        let every = |variable, own, default| pick(None, variable, own, default);
+        let Schedule { verify_seconds, compact_seconds, gc_seconds, seal_seconds } =
+            Schedule::default();
+        Ok(Schedule {
+            verify_seconds: every(
+                "CIDLAKE_VERIFY_EVERY_SECONDS",
+                self.verify_every_seconds,
+                verify_seconds,
+            )?,
+            compact_seconds: every(
+                "CIDLAKE_COMPACT_EVERY_SECONDS",
+                self.compact_every_seconds,
+                compact_seconds,
+            )?,
+            gc_seconds: every("CIDLAKE_GC_EVERY_SECONDS", self.gc_every_seconds, gc_seconds)?,
+            seal_seconds: every(
+                "CIDLAKE_SEAL_EVERY_SECONDS",
+                self.seal_every_seconds,
+                seal_seconds,
+            )?,
+        })
+    }
 }
 
 impl Settings {
@@ -84,6 +120,7 @@ impl Settings {
             Some(folder) => read_user_file(&folder.join("config.toml"))?,
             None => UserFile::default(),
         };
+        let schedule = file.schedule()?;
         let state = dirs.as_ref().map(|dirs| dirs.state_dir().unwrap_or_else(|| dirs.cache_dir()));
         let path = overrides.lake.or_else(|| environment("CIDLAKE_HOME").map(PathBuf::from));
         let path = path.or(file.lake).or_else(|| dirs.map(|dirs| dirs.data_dir().join("cidlake")));
@@ -122,6 +159,8 @@ impl Settings {
                 )?,
             },
             threads: pick(overrides.threads, "CIDLAKE_THREADS", file.threads, cores())?.max(1),
+            schedule,
+            wal_keep_days: pick_if_any("CIDLAKE_WAL_KEEP_DAYS", file.wal_keep_days)?,
             state: state.map(|folder| folder.join("cidlake")),
         };
         Ok(settings)

@@ -49,9 +49,20 @@ fn a_lake_that_is_well_is_said_to_be() {
     let lake = lake(folder.path());
     let found = examine(overrides(folder.path()));
     assert_advised(&found);
-    for what in
-        ["settings", "key", "clock", "folder", "in use", "format", "log", "packs", "catalog"]
-    {
+    for what in [
+        "settings",
+        "key",
+        "clock",
+        "folder",
+        "in use",
+        "format",
+        "log",
+        "packs",
+        "queue",
+        "log copies",
+        "index snapshot",
+        "catalog",
+    ] {
         assert_eq!(status(&found, what), CheckStatus::Ok, "{found:?}");
     }
     let catalog = found.checks.iter().find(|check| check.what == "catalog").unwrap();
@@ -121,4 +132,41 @@ fn a_key_that_others_can_read_is_a_warning() {
     assert_eq!(status(&examine(overrides(folder.path())), "key"), CheckStatus::Warn);
     std::fs::write(&key, "no key").unwrap();
     assert_eq!(status(&examine(overrides(folder.path())), "key"), CheckStatus::Bad);
+}
+
+#[test]
+fn what_waits_in_the_queue_and_a_damaged_snapshot_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = lake(folder.path());
+    let now = |ms_ago: u64| now_ms() - ms_ago;
+    let new = || cidlake_store::NewOperation::new("verify", Default::default()).unwrap();
+    let id = lake.inner.store.enqueue(vec![new()], now(2 * LAG_MS_WARN)).unwrap()[0].id;
+    let found = examine(overrides(folder.path()));
+    assert_eq!(status(&found, "queue"), CheckStatus::Warn, "{found:?}");
+    lake.inner.store.drop_operation(id, now(0)).unwrap();
+    assert_eq!(status(&examine(overrides(folder.path())), "queue"), CheckStatus::Ok);
+
+    lake.inner.store.enqueue(vec![new().with_attempts_max(1)], now(100)).unwrap();
+    let wish = |at: u64| cidlake_store::LeaseRequest {
+        kinds: vec!["verify".into()],
+        worker: "test".into(),
+        until_ms: at,
+        limit: 1,
+    };
+    // Whoever had it let the lease end, and then it is dead.
+    lake.inner.store.lease(wish(now(50)), now(60)).unwrap();
+    assert_eq!(status(&examine(overrides(folder.path())), "queue"), CheckStatus::Warn);
+    lake.inner.store.lease(wish(now(0)), now(40)).unwrap();
+    let found = examine(overrides(folder.path()));
+    let queue = found.checks.iter().find(|check| check.what == "queue").unwrap();
+    assert!(queue.detail.contains("dead 1"), "{queue:?}");
+    assert_advised(&found);
+
+    assert!(lake.inner.snapshot_index().unwrap());
+    assert_eq!(status(&examine(overrides(folder.path())), "index snapshot"), CheckStatus::Ok);
+    let name = lake.inner.store.derived_names().unwrap().remove(0);
+    std::fs::write(folder.path().join("lake/index").join(name), b"other bytes").unwrap();
+    let found = examine(overrides(folder.path()));
+    assert_eq!(status(&found, "index snapshot"), CheckStatus::Warn);
+    assert_advised(&found);
 }

@@ -23,6 +23,7 @@ use crate::error::{Error, ErrorKind};
 use crate::history::{Target, parse_name};
 use crate::lake::Lake;
 use crate::rows::{Deadline, Rows, Stop};
+use crate::system;
 
 /// How a statement runs.
 #[derive(Clone, Debug, Default)]
@@ -44,8 +45,8 @@ pub struct SqlOptions {
 
 impl Lake {
     /// Runs one SQL statement over the lake: datasets by name, versions and CIDs in double quotes,
-    /// the table `datasets` that lists them, and the table functions `at`, `history`, `parts` and
-    /// `diff`. One that writes returns one row: name, operation, commit, cid, rows, rows affected.
+    /// the table `datasets` that lists them, the tables of the schema `system`, and the table functions
+    /// `at`, `history`, `parts` and `diff`. One that writes returns one row: name, operation, commit, cid, rows, rows affected.
     ///
     /// # Errors
     /// `Invalid` for anything that is not one valid statement or writes where that is not allowed,
@@ -124,6 +125,9 @@ impl Resolver {
             let infos = self.lake.datasets().await.map_err(query_error)?;
             return Ok(Some(Resolved::Rows(datasets::as_batch(&infos)?)));
         }
+        if let Some(table) = system::table(&self.lake, reference).await.map_err(query_error)? {
+            return Ok(Some(table));
+        }
         self.note(reference).await?;
         let target = match self.lake.target(reference).await {
             Ok(target) => target,
@@ -179,6 +183,7 @@ impl Resolve for Resolver {
         let names = self.lake.blocking(|inner| Ok(inner.refresh()?.names())).await;
         let mut names = names.unwrap_or_default();
         names.push("datasets".to_owned());
+        names.extend(system::names());
         names
     }
 }

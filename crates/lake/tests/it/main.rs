@@ -21,6 +21,7 @@ mod refused;
 mod sharing;
 mod slt;
 mod statements;
+mod system;
 mod tables;
 mod tree;
 mod upsert;

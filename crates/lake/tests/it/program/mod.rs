@@ -12,6 +12,7 @@
 pub mod check;
 pub mod draw;
 pub mod model;
+pub mod system;
 pub mod table;
 pub mod world;
 
@@ -19,6 +20,7 @@ use std::collections::BTreeMap;
 
 use self::check::{check_all, check_difference, check_disk, check_heads, seen};
 use self::model::{Model, Op, Outcome};
+use self::system::check_system;
 use self::world::{Answer, Machine, perform};
 use crate::dice::{Dice, times};
 use crate::run;
@@ -256,6 +258,7 @@ impl Program {
         check_difference(&lake, &self.model, &mut self.dice).await;
         if self.dice.below(12) == 0 {
             check_all(&lake, &self.model).await;
+            check_system(&lake, &self.machine).await;
         }
     }
 
@@ -269,6 +272,7 @@ impl Program {
             }
             check_all(&lake, &self.model).await;
             check_disk(&lake).await;
+            check_system(&lake, &self.machine).await;
         }
         for _ in 0..10 {
             let lake = self.machine.process(0).await.lake.clone();
