@@ -9,8 +9,8 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::cmd::{
     add, alter, cat, compact, completions, dag, datasets, delete, demo, diff, doctor, drop, expire,
-    export, fsck, gc, get, import, log, ls, maintain, mcp, pin, pins, rename, restore, show, sql,
-    store, tag, unpin,
+    export, find, fsck, gc, get, import, log, ls, maintain, mcp, pin, pins, rename, restore, show,
+    sql, store, tag, unpin, wal,
 };
 use crate::exit::ErrorFormat;
 use crate::output::OutFormat;
@@ -20,11 +20,17 @@ const GROUPS: [(&str, &[&str]); 5] = [
     ("Tables", &["store", "get", "sql", "delete"]),
     (
         "Datasets",
-        &["datasets", "show", "log", "diff", "tag", "restore", "alter", "dag", "rename", "drop"],
+        &[
+            "datasets", "find", "show", "log", "diff", "tag", "restore", "alter", "dag", "rename",
+            "drop",
+        ],
     ),
     ("Files and archives", &["add", "cat", "ls", "export", "import"]),
     ("What is kept", &["pin", "unpin", "pins", "expire", "compact", "gc"]),
-    ("The lake and this program", &["fsck", "doctor", "maintain", "mcp", "demo", "completions"]),
+    (
+        "The lake and this program",
+        &["fsck", "doctor", "maintain", "wal", "mcp", "demo", "completions"],
+    ),
 ];
 
 /// Where the help of a command lists what all commands have.
@@ -43,7 +49,7 @@ people@2026-01-31T12:00:00Z, people@TAG) or a CID. `cidlake COMMAND --help` has 
 
 Exit codes: 0 success, 1 failure (a bad query too), 2 usage (a malformed name or CID too),
 3 not found, 4 stored bytes do not match their CID or checksum. `diff --exit-code` ends with 1 where
-versions differ, too.";
+versions differ, too, and `wal run` with 4 where an operation failed for good.";
 
 /// A content-addressed lake of tables
 ///
@@ -89,6 +95,7 @@ pub(crate) enum Command {
     Sql(sql::SqlArgs),
     Delete(delete::DeleteArgs),
     Datasets(datasets::DatasetsArgs),
+    Find(find::FindArgs),
     Show(show::ShowArgs),
     Log(log::LogArgs),
     Diff(diff::DiffArgs),
@@ -112,6 +119,7 @@ pub(crate) enum Command {
     Fsck(fsck::FsckArgs),
     Doctor(doctor::DoctorArgs),
     Maintain(maintain::MaintainArgs),
+    Wal(wal::WalArgs),
     Mcp(mcp::McpArgs),
     Demo(demo::DemoArgs),
     Completions(completions::CompletionsArgs),

@@ -8,8 +8,10 @@ mod altering;
 mod compacting;
 mod diff;
 mod editing;
+mod finding;
 mod history;
 mod keeping;
+mod queue;
 
 use std::collections::BTreeMap;
 
@@ -23,9 +25,13 @@ pub(crate) use self::altering::AlteredWire;
 pub(crate) use self::compacting::CompactedWire;
 pub(crate) use self::diff::DiffWire;
 pub(crate) use self::editing::{DeletedWire, UpsertedWire};
+pub(crate) use self::finding::FoundWire;
 pub(crate) use self::history::{LogWire, RestoredWire, TagWire, TaggedWire, UntaggedWire};
 pub(crate) use self::keeping::{
     DoctorWire, ExpiredWire, GcWire, MaintainedWire, PinWire, PinnedWire, UnpinnedWire,
+};
+pub(crate) use self::queue::{
+    OperationChangedWire, OperationWire, QueuedWire, WalStatusWire, WorkWire,
 };
 
 use crate::output::{Cell, Kind, Record, moment};
@@ -95,7 +101,7 @@ impl Field for Vec<String> {
 }
 
 /// As a column, an object is its JSON text.
-impl Field for BTreeMap<String, String> {
+impl<T: Serialize> Field for BTreeMap<String, T> {
     const KIND: Kind = Kind::Text;
 
     fn cell(&self) -> Cell {

@@ -8,13 +8,15 @@ use super::{Context, compact, gc};
 use crate::output::{count, fields, object, plural};
 use crate::wire::MaintainedWire;
 
-/// Compact datasets, collect garbage, index packs, and write a checkpoint
+/// Compact datasets, collect garbage, index packs, copy the log, and write a checkpoint
 ///
 /// A dataset is compacted when it has at least 32 parts under 1 MiB and its newest 32 versions were
 /// all made by adding to the one before or editing it: the same rows then stand in few parts.
 ///
-/// A checkpoint and indexes over many packs make a lake open quickly, however much is in it. Safe
-/// at any time, also while other processes read and write.
+/// A checkpoint and indexes over many packs make a lake open quickly, however much is in it. Copies of
+/// the closed segments of the log, and a snapshot of what is known of all versions, make `system.wal`
+/// and `cidlake find` quick. Safe at any time, also while other processes read and write; `cidlake wal
+/// run` does all of this as often as the settings say.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -59,7 +61,18 @@ fn people(maintained: &Maintained) -> String {
         plural(maintained.packs_indexed, "pack"),
         count(maintained.packs_added),
     );
+    let copies = match maintained.log_segments_sealed {
+        0 => "nothing to copy".to_owned(),
+        sealed => format!("{} copied", plural(sealed, "segment")),
+    };
+    let snapshot = if maintained.index_new { "new" } else { "there already" };
     let compacted: String = maintained.compacted.iter().map(compact::people).collect();
     let text = maintained.gc.as_ref().map(gc::people).unwrap_or_default();
-    format!("{compacted}{text}{}", fields([("checkpoint", checkpoint), ("indexes", indexes)]))
+    let facts = [
+        ("checkpoint", checkpoint),
+        ("indexes", indexes),
+        ("log copies", copies),
+        ("index snapshot", snapshot.to_owned()),
+    ];
+    format!("{compacted}{text}{}", fields(facts))
 }

@@ -18,6 +18,7 @@ pub(crate) mod doctor;
 pub(crate) mod drop;
 pub(crate) mod expire;
 pub(crate) mod export;
+pub(crate) mod find;
 pub(crate) mod fsck;
 pub(crate) mod gc;
 pub(crate) mod get;
@@ -35,6 +36,7 @@ pub(crate) mod sql;
 pub(crate) mod store;
 pub(crate) mod tag;
 pub(crate) mod unpin;
+pub(crate) mod wal;
 
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
@@ -59,6 +61,7 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Error> {
         Command::Sql(args) => sql::run(&context, args).await?,
         Command::Delete(args) => delete::run(&context, args).await?,
         Command::Datasets(args) => datasets::run(&context, &args).await?,
+        Command::Find(args) => find::run(&context, &args).await?,
         Command::Show(args) => show::run(&context, &args).await?,
         Command::Log(args) => log::run(&context, &args).await?,
         Command::Diff(args) => return diff::run(&context, args).await,
@@ -82,6 +85,7 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Error> {
         Command::Fsck(args) => return fsck::run(&context, &args).await,
         Command::Doctor(args) => return doctor::run(&context, &args).await,
         Command::Maintain(args) => return maintain::run(&context, &args).await,
+        Command::Wal(args) => return wal::run(&context, args).await,
         Command::Mcp(args) => mcp::run(&context, args).await?,
         Command::Demo(args) => return demo::run(&context, &args).await,
         Command::Completions(args) => completions::run(&args)?,

@@ -25,8 +25,10 @@ pub(crate) const TIMEOUT_MS_MAX: u64 = 366 * 24 * 3600 * 1000;
 ///
 /// Datasets are tables by name; versions and CIDs stand in double quotes: "people~1",
 /// "bafkrei…". The table `datasets` lists all of them. Table functions say more of one:
-/// at('people', '~1'), history('people'), parts('people') and diff('people', '~1', '~0'). A query
-/// reads the lake and nothing else: no files, no network. It changes nothing without --write.
+/// at('people', '~1'), history('people'), parts('people') and diff('people', '~1', '~0'). What the
+/// lake itself is made of are tables, too: system.datasets, commits, parts, columns, blocks, pins,
+/// operations, wal, cache, metrics and settings. A query reads the lake and nothing else: no files,
+/// no network. It changes nothing without --write.
 ///
 /// Several statements, each with a ; behind it, run in their order up to the first that fails. Each is
 /// on its own: what those before it have written stays.
@@ -39,6 +41,7 @@ Examples:
   cidlake sql                        # the shell
   cidlake sql 'SELECT city, count(*) AS n FROM people GROUP BY city ORDER BY n DESC'
   cidlake sql 'SELECT name, rows FROM datasets' --format markdown
+  cidlake sql 'SELECT operation_id, status, error FROM system.operations'
   cidlake sql 'SELECT * FROM people LIMIT 3' --format line
   cidlake sql 'SELECT * FROM \"people~1\" EXCEPT SELECT * FROM people'
   cidlake sql \"SELECT change, name FROM diff('people', '~1', '~0')\"

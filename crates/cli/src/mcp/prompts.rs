@@ -110,6 +110,8 @@ async fn write_sql(lake: &Lake, question: &str) -> Result<String, ErrorData> {
     }
     Ok(format!(
         "Answer this question with SQL over the lake: {question}\n\n{tables}\
+         Questions about the lake itself are for its own tables: system.datasets, commits, parts, \
+         columns, blocks, pins, operations, wal, cache, metrics and settings.\n\
          Write one SELECT in the dialect of DataFusion (near PostgreSQL), run it with \
          parquet_query_datasets, look whether the answer is truncated, and give me the answer \
          and the statement. If the data cannot answer the question, say what is missing."

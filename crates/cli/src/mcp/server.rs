@@ -26,7 +26,9 @@ const INSTRUCTIONS: &str = "\
 A lake of tables, each with a content address (CID). \
 parquet_list_datasets says what there is; parquet_query_datasets runs one SQL SELECT over it. \
 In SQL a dataset is a table under its name (namespace.name where it has one); a version or a CID \
-goes in double quotes (\"users~1\", \"bafkrei…\"), and the table datasets lists all datasets. \
+goes in double quotes (\"users~1\", \"bafkrei…\"), and the table datasets lists all datasets; \
+system.commits, system.columns, system.parts and others say what is known of all versions, of the \
+log and of the server. \
 Answers are cut at 100 rows or 32 KiB unless limit says otherwise, and say truncated when they \
 are. Whole numbers beyond 2^53, decimals, dates, NaN and Infinity arrive as strings; columns has \
 the types.";

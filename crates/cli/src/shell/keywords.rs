@@ -110,6 +110,21 @@ pub(super) const FUNCTIONS: [&str; 20] = [
 /// Functions that return tables.
 pub(super) const TABLE_FUNCTIONS: [&str; 4] = ["at(", "diff(", "history(", "parts("];
 
+/// Tables of the lake itself.
+pub(super) const SYSTEM_TABLES: [&str; 11] = [
+    "system.blocks",
+    "system.cache",
+    "system.columns",
+    "system.commits",
+    "system.datasets",
+    "system.metrics",
+    "system.operations",
+    "system.parts",
+    "system.pins",
+    "system.settings",
+    "system.wal",
+];
+
 /// Says whether a name would be read as a keyword, in whatever case: it needs quotes.
 pub(super) fn is_keyword(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
@@ -118,11 +133,11 @@ pub(super) fn is_keyword(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{FREE, FUNCTIONS, KEYWORDS, TABLE_FUNCTIONS, is_keyword};
+    use super::{FREE, FUNCTIONS, KEYWORDS, SYSTEM_TABLES, TABLE_FUNCTIONS, is_keyword};
 
     #[test]
     fn words_are_sorted_and_there_once() {
-        for words in [&KEYWORDS[..], &FREE, &FUNCTIONS, &TABLE_FUNCTIONS] {
+        for words in [&KEYWORDS[..], &FREE, &FUNCTIONS, &SYSTEM_TABLES, &TABLE_FUNCTIONS] {
             assert!(words.is_sorted_by(|a, b| a < b), "{words:?}");
         }
         assert!(FREE.iter().all(|word| KEYWORDS.contains(word)));

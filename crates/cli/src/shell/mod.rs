@@ -18,6 +18,7 @@ mod words;
 
 use cidlake::{Error, Limits, Open, Overrides};
 
+pub(crate) use self::running::interrupted;
 pub(crate) use self::split::{Statement, split};
 pub(crate) use self::words::in_sql;
 

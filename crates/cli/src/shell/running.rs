@@ -90,8 +90,9 @@ impl Drop for Watcher {
     }
 }
 
-/// Waits for Ctrl-C; for ever where it cannot be heard.
-async fn interrupted() {
+/// Waits for Ctrl-C; for ever where it cannot be heard. Once it was asked, Ctrl-C no longer ends the
+/// program by itself.
+pub(crate) async fn interrupted() {
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
     }

@@ -4,7 +4,7 @@
 //! Pure. Where the names of datasets and columns come from is in `complete.rs`.
 
 use super::dot;
-use super::keywords::{FUNCTIONS, KEYWORDS, TABLE_FUNCTIONS, is_keyword};
+use super::keywords::{FUNCTIONS, KEYWORDS, SYSTEM_TABLES, TABLE_FUNCTIONS, is_keyword};
 use super::scan::{Kind, stretches};
 
 /// Words after which a table is named.
@@ -218,8 +218,9 @@ fn tables(word: &Word<'_>, known: &Known) -> Vec<String> {
     if word.quoted {
         return names.map(|name| format!("\"{name}\"")).collect();
     }
-    let functions = TABLE_FUNCTIONS.iter().filter(|name| begins(name, word.text));
-    names.map(|name| in_sql(name)).chain(functions.map(|name| (*name).to_owned())).collect()
+    let fixed = TABLE_FUNCTIONS.iter().chain(&SYSTEM_TABLES);
+    let fixed = fixed.filter(|name| begins(name, word.text)).map(|name| (*name).to_owned());
+    names.map(|name| in_sql(name)).chain(fixed).collect()
 }
 
 fn anything(word: &Word<'_>, known: &Known) -> Vec<String> {
@@ -323,7 +324,7 @@ mod tests {
 
     #[test]
     fn words_that_begin_alike_are_offered_as_sql_takes_them() {
-        let table: [(&str, &[&str]); 18] = [
+        let table: [(&str, &[&str]); 19] = [
             ("SELECT * FROM peo", &["people"]),
             ("SELECT * FROM PEO", &["people"]),
             ("SELECT * FROM my", &["\"my-shop\""]),
@@ -331,6 +332,7 @@ mod tests {
             ("SELECT * FROM o", &["\"order\""]),
             ("SELECT * FROM sales.o", &["sales.orders"]),
             ("SELECT * FROM d", &["datasets", "diff("]),
+            ("SELECT * FROM system.co", &["system.columns", "system.commits"]),
             ("SELECT ci", &["city"]),
             ("SELECT p.bo", &["p.\"Born\""]),
             ("SELECT \"B", &["\"Born\""]),

@@ -149,6 +149,8 @@ pub(crate) struct MaintainedWire {
     pub(crate) indexes: u64,
     pub(crate) packs_indexed: u64,
     pub(crate) packs_added: u64,
+    pub(crate) log_segments_sealed: u64,
+    pub(crate) index_new: bool,
     pub(crate) compacted: Vec<CompactedWire>,
     pub(crate) gc: Option<GcWire>,
 }
@@ -169,6 +171,8 @@ impl MaintainedWire {
             ("indexes", self.indexes),
             ("packs_indexed", self.packs_indexed),
             ("packs_added", self.packs_added),
+            ("log_segments_sealed", self.log_segments_sealed),
+            ("index_new", u64::from(self.index_new)),
             ("datasets_compacted", self.compacted.len() as u64),
         ];
         let freed = self.gc.as_ref().map(|gc| ("bytes_freed", gc.bytes_freed));
@@ -188,6 +192,8 @@ impl From<&Maintained> for MaintainedWire {
             indexes: maintained.indexes,
             packs_indexed: maintained.packs_indexed,
             packs_added: maintained.packs_added,
+            log_segments_sealed: maintained.log_segments_sealed,
+            index_new: maintained.index_new,
             compacted: maintained.compacted.iter().map(CompactedWire::from).collect(),
             gc,
         }

@@ -6,12 +6,14 @@ mod damage;
 mod demo;
 mod diff;
 mod editing;
+mod finding;
 mod formats;
 mod history;
 mod keeping;
 mod mcp;
 mod mistakes;
 mod pipes;
+mod queue;
 mod scripts;
 mod tour;
 

@@ -234,7 +234,10 @@ pub(super) fn query_spec() -> Spec {
                       each is a table under its name, the table datasets lists them (name, cid, \
                       rows, bytes, columns, updated, …), versions and CIDs go in double quotes. \
                       Table functions: at('t', '~1') is a version, history('t') the versions, \
-                      parts('t') the parts, diff('t', '~1', '~0') the rows that differ. For more \
+                      parts('t') the parts, diff('t', '~1', '~0') the rows that differ. Tables of \
+                      the lake itself: system.datasets, system.commits, system.parts, \
+                      system.columns, system.blocks, system.pins, system.operations, system.wal, \
+                      system.cache, system.metrics, system.settings. For more \
                       rows than fit use LIMIT and OFFSET. Where this server may write, CREATE TABLE \
                       … AS, INSERT and DELETE … WHERE each make one commit and return one row.",
         input: input(

@@ -1,7 +1,7 @@
 //! The tools that say how the server is: health, cache, log. Every figure is read from the thing
 //! that it is about, and what does not exist here is said not to.
 
-use cidlake::{Error, Health, Lake, SqlOptions};
+use cidlake::{Error, Health, Lake, QueueStats, SqlOptions};
 use serde_json::{Value, json};
 
 use super::Spec;
@@ -16,7 +16,7 @@ pub(super) fn health_spec() -> Spec {
         input: input(Vec::new(), &[]),
         output: output(vec![(
             "health",
-            schema::any_object("Whether each component works; ok, problems, notes, figures"),
+            schema::any_object("Whether each component works; ok, problems, notes, queue, figures"),
         )]),
     }
 }
@@ -36,24 +36,39 @@ async fn components(lake: &Lake, health: &Health) -> Value {
     let blocks = health.problems.is_empty();
     let arrow = answers_sql(lake, "SELECT 1").await;
     let cache = lake.cache_stats().await;
+    let wal = lake.wal_status().await;
+    let index = answers_sql(lake, "SELECT count(*) FROM system.commits").await;
     json!({
         "server_initialized": true,
         "ipfs_kit_available": blocks,
         "parquet_bridge_available": blocks && arrow,
         "parquet_vfs_available": lake.vfs_ls("/datasets").await.is_ok(),
         "cache_manager_available": cache.is_ok_and(|cache| cache.bytes_max > 0),
-        "wal_manager_available": lake.wal_status().await.is_ok(),
+        "wal_manager_available": wal.is_ok(),
         "replication_manager_available": false,
-        "metadata_index_available": answers_sql(lake, "SELECT count(*) FROM datasets").await,
+        "metadata_index_available": index,
         "arrow_available": arrow,
         "fsspec_available": false,
         "ipfs_daemon": {"running": false},
+        "queue": wal.map(|status| queue(&status.queue)).unwrap_or_default(),
         "notes": {
             "ipfs_kit_available": "ipfs_add, ipfs_cat and ipfs_ls work on the blocks of this lake",
             "replication_manager_available": "the lake is on this machine and not replicated",
             "fsspec_available": "fsspec is Python; this server is one program without it",
             "ipfs_daemon": "none is used, and none is looked for",
         },
+    })
+}
+
+/// How many operations there are, by how far they have come.
+fn queue(queue: &QueueStats) -> Value {
+    json!({
+        "pending": queue.pending,
+        "processing": queue.processing,
+        "completed": queue.completed,
+        "failed": queue.failed,
+        "retrying": queue.retrying,
+        "dead": queue.dead,
     })
 }
 
@@ -116,26 +131,45 @@ pub(super) async fn cache(context: &Context) -> Result<Value, Error> {
 pub(super) fn wal_spec() -> Spec {
     Spec {
         title: "Log",
-        description: "Say what the write-ahead log holds.",
+        description: "Say what the write-ahead log holds, and how far the operations queued in it \
+                      have come. total_operations were ever queued; processing_active says \
+                      whether somebody is at one now. As tables: system.wal, system.operations.",
         input: input(Vec::new(), &[]),
         output: output(vec![(
             "status",
-            schema::any_object("operations_logged, segments, bytes, last_lsn, deltas, pins"),
+            schema::any_object(
+                "Of the log operations_logged (its records), segments, bytes, last_lsn, deltas, \
+                 pins, partitions (segments), archives (copies of closed segments), unsealed, \
+                 checkpoint_lsn, records_behind, dirty; of the queue total_operations, pending, \
+                 processing, completed, failed, retrying, dead, processing_active, abandoned, \
+                 lag_ms",
+            ),
         )]),
     }
 }
 
 pub(super) async fn wal(context: &Context) -> Result<Value, Error> {
     let status = context.lake.wal_status().await?;
-    Ok(json!({
-        "success": true,
-        "status": {
-            "operations_logged": status.records,
-            "segments": status.segments,
-            "bytes": status.bytes,
-            "last_lsn": status.last_lsn,
-            "deltas": status.deltas,
-            "pins": status.pins,
-        },
-    }))
+    let mut answer = json!({
+        "operations_logged": status.records,
+        "segments": status.segments,
+        "bytes": status.bytes,
+        "last_lsn": status.last_lsn,
+        "deltas": status.deltas,
+        "pins": status.pins,
+        "partitions": status.segments,
+        "archives": status.sealed,
+        "unsealed": status.unsealed,
+        "checkpoint_lsn": status.checkpoint_lsn,
+        "records_behind": status.records_behind,
+        "dirty": status.dirty,
+        "total_operations": status.queue.queued_total,
+        "processing_active": status.queue.processing > 0,
+        "abandoned": status.queue.abandoned,
+        "lag_ms": status.queue.lag_ms,
+    });
+    if let (Some(answer), Value::Object(counts)) = (answer.as_object_mut(), queue(&status.queue)) {
+        answer.extend(counts);
+    }
+    Ok(json!({"success": true, "status": answer}))
 }

@@ -19,8 +19,7 @@ impl Place {
         let place = Self { folder, root };
         std::fs::write(place.at("seed.csv"), "id,name,score\n1,Ada,1.5\n2,Bob,\n3,Cleo,2.25\n")
             .unwrap();
-        let stored = place.command(&["store", "seed.csv", "--name", "seed"]).output().unwrap();
-        assert!(stored.status.success(), "{}", String::from_utf8_lossy(&stored.stderr));
+        place.run(&["store", "seed.csv", "--name", "seed"]);
         place
     }
 
@@ -56,6 +55,12 @@ impl Place {
         command.env("HOME", &self.root).env("CIDLAKE_KEY_FILE", self.at("key"));
         command.env("XDG_CONFIG_HOME", self.at("config"));
         command
+    }
+
+    /// Runs the program beside a server; it must succeed.
+    pub(super) fn run(&self, arguments: &[&str]) {
+        let done = self.command(arguments).output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     }
 
     /// Starts a server with more arguments and says nothing to it.

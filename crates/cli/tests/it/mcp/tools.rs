@@ -238,3 +238,28 @@ fn diagnostics_tell_the_truth() {
     assert_eq!(client.good("system_health", json!({}))["health"]["datasets"], 2);
     client.close();
 }
+
+#[test]
+fn the_queue_is_seen_as_it_goes() {
+    let place = Place::new();
+    let mut client = place.serve(&[]);
+    let mut status = || client.good("wal_status", json!({}))["status"].clone();
+    let empty = status();
+    for figure in ["total_operations", "pending", "failed", "dead", "archives", "abandoned"] {
+        assert_eq!(empty[figure], 0, "{figure}: {empty}");
+    }
+    assert_eq!((&empty["partitions"], &empty["processing_active"]), (&json!(1), &json!(false)));
+    assert_eq!((&empty["lag_ms"], &empty["dirty"]), (&Value::Null, &json!(false)));
+    place.run(&["wal", "enqueue", "seal"]);
+    place.run(&["wal", "enqueue", "gc", "--delay", "3600"]);
+    let queued = status();
+    assert_eq!((&queued["total_operations"], &queued["pending"]), (&json!(2), &json!(2)));
+    assert!(queued["lag_ms"].is_u64(), "{queued}");
+    place.run(&["wal", "run", "--no-schedule"]);
+    let done = status();
+    assert_eq!((&done["completed"], &done["pending"]), (&json!(1), &json!(1)), "{done}");
+    assert!(done["checkpoint_lsn"].is_u64() && done["records_behind"].is_u64(), "{done}");
+    let health = client.good("system_health", json!({}))["health"].clone();
+    assert_eq!((&health["queue"]["pending"], &health["queue"]["dead"]), (&json!(1), &json!(0)));
+    client.close();
+}
