@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use cidlake::{
-    AddSource, DiffRequest, GetOptions, Lake, LogOptions, Open, Overrides, Settings, Snapshot,
-    Source, StoreMode, StoreRequest,
+    AddSource, DiffRequest, FindRequest, GetOptions, Lake, LogOptions, Open, OperationRequest,
+    OperationsRequest, Overrides, Settings, Snapshot, Source, StoreMode, StoreRequest, WorkRequest,
 };
 use futures::TryStreamExt as _;
 use pyo3::prelude::*;
@@ -17,8 +17,10 @@ use crate::answers::{
 };
 use crate::difference::DifferenceDict;
 use crate::errors::{python_error, usage};
+use crate::finding::{FoundDict, conditions};
 use crate::params::params;
 use crate::process::Owned;
+use crate::queue::{OperationDict, WalStatusDict, WorkedDict, operation_params};
 use crate::result::{NativeResult, Statement};
 use crate::rows_in;
 use crate::wait::{Watch, wait, watched};
@@ -220,6 +222,21 @@ impl NativeLake {
         Ok(infos.into_iter().map(DatasetDict::from).collect())
     }
 
+    /// Finds what fits conditions, which are JSON.
+    #[pyo3(signature = (conditions_json, all_versions, limit))]
+    fn find(
+        &self,
+        py: Python<'_>,
+        conditions_json: &str,
+        all_versions: bool,
+        limit: Option<usize>,
+    ) -> PyResult<Vec<FoundDict>> {
+        let lake = self.open(py)?;
+        let conditions = conditions(conditions_json)?;
+        let found = wait(py, lake.find(FindRequest { conditions, all_versions, limit }))?;
+        Ok(found.into_iter().map(FoundDict::from).collect())
+    }
+
     /// Says everything about one reference.
     fn show(&self, py: Python<'_>, reference: &str) -> PyResult<ShownDict> {
         let lake = self.open(py)?;
@@ -318,5 +335,81 @@ impl NativeLake {
         let watch = Watch::showing(show);
         let progress = watch.listener();
         Ok(watched(py, &watch, lake.export(reference, path, history, progress))?.into())
+    }
+
+    /// Queues an operation; returns it, and whether it was not known already.
+    #[pyo3(signature = (kind, params_json, key, attempts_max, delay_ms))]
+    fn enqueue(
+        &self,
+        py: Python<'_>,
+        kind: String,
+        params_json: &str,
+        key: Option<String>,
+        attempts_max: Option<u32>,
+        delay_ms: u64,
+    ) -> PyResult<(OperationDict, bool)> {
+        let lake = self.open(py)?;
+        let params = operation_params(params_json)?;
+        let request = OperationRequest { kind, params, key, attempts_max, delay_ms };
+        let queued = wait(py, lake.enqueue(request))?;
+        Ok((queued.info.into(), queued.is_new))
+    }
+
+    /// Lists operations in the order in which they were queued.
+    #[pyo3(signature = (statuses, kind, after, limit))]
+    fn operations(
+        &self,
+        py: Python<'_>,
+        statuses: Vec<String>,
+        kind: Option<String>,
+        after: Option<String>,
+        limit: Option<usize>,
+    ) -> PyResult<Vec<OperationDict>> {
+        let lake = self.open(py)?;
+        let request = OperationsRequest { statuses, kind, after, limit };
+        let infos = wait(py, lake.operations(request))?;
+        Ok(infos.into_iter().map(OperationDict::from).collect())
+    }
+
+    /// Says everything about one operation.
+    fn operation(&self, py: Python<'_>, id: &str) -> PyResult<OperationDict> {
+        let lake = self.open(py)?;
+        Ok(wait(py, lake.operation(id))?.into())
+    }
+
+    /// Lets an operation be tried again.
+    fn retry_operation(&self, py: Python<'_>, id: &str) -> PyResult<OperationDict> {
+        let lake = self.open(py)?;
+        Ok(wait(py, lake.retry_operation(id))?.into())
+    }
+
+    /// Takes an operation out of the queue; returns what it was.
+    fn drop_operation(&self, py: Python<'_>, id: &str) -> PyResult<OperationDict> {
+        let lake = self.open(py)?;
+        Ok(wait(py, lake.drop_operation(id))?.into())
+    }
+
+    /// Runs operations that are due.
+    #[pyo3(signature = (kinds, schedule, watch, limit, show))]
+    fn work(
+        &self,
+        py: Python<'_>,
+        kinds: Vec<String>,
+        schedule: bool,
+        watch: bool,
+        limit: Option<u64>,
+        show: Option<Py<PyAny>>,
+    ) -> PyResult<WorkedDict> {
+        let lake = self.open(py)?;
+        let (waiting, stop) = Watch::showing(show).ending();
+        let request = WorkRequest { kinds, schedule, watch, limit, stop };
+        let progress = waiting.listener();
+        Ok(watched(py, &waiting, lake.work(request, progress))?.into())
+    }
+
+    /// Says what the log and the operation queue hold.
+    fn wal_status(&self, py: Python<'_>) -> PyResult<WalStatusDict> {
+        let lake = self.open(py)?;
+        Ok(wait(py, lake.wal_status())?.into())
     }
 }

@@ -7,10 +7,12 @@
 mod answers;
 mod difference;
 mod errors;
+mod finding;
 mod lake;
 mod params;
 mod preview;
 mod process;
+mod queue;
 mod result;
 mod rows_in;
 mod rows_out;

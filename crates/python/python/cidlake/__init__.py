@@ -32,6 +32,7 @@ from ._answers import (
     Upserted,
     Version,
 )
+from ._dicts import Found, Operation, Queued, WalStatus, Worked
 from ._errors import (
     ConflictError,
     CorruptError,
@@ -58,12 +59,15 @@ __all__ = [
     "Dropped",
     "Error",
     "Exported",
+    "Found",
     "InternalError",
     "InvalidError",
     "Lake",
     "Log",
     "NotFoundError",
+    "Operation",
     "Part",
+    "Queued",
     "Result",
     "Shown",
     "Side",
@@ -72,6 +76,8 @@ __all__ = [
     "Upserted",
     "UsageError",
     "Version",
+    "WalStatus",
+    "Worked",
     "__version__",
 ]
 

@@ -16,7 +16,8 @@ from ._result import Result
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
-def _moment(milliseconds: int) -> datetime:
+def moment(milliseconds: int) -> datetime:
+    """Returns the moment so long after the Unix epoch."""
     return _EPOCH + timedelta(milliseconds=milliseconds)
 
 
@@ -419,7 +420,7 @@ def stored(answer: Mapping[str, Any]) -> Stored:
 
 
 def datasets(answer: Iterable[Mapping[str, Any]]) -> Datasets:
-    return Datasets(Dataset(**{**one, "updated": _moment(one["updated"])}) for one in answer)
+    return Datasets(Dataset(**{**one, "updated": moment(one["updated"])}) for one in answer)
 
 
 def shown(answer: Mapping[str, Any]) -> Shown:
@@ -427,7 +428,7 @@ def shown(answer: Mapping[str, Any]) -> Shown:
     return Shown(
         **{
             **answer,
-            "time": None if time is None else _moment(time),
+            "time": None if time is None else moment(time),
             "columns": [Column(**column) for column in answer["columns"]],
             "parts": [Part(**part) for part in answer["parts"]],
         }
@@ -435,7 +436,7 @@ def shown(answer: Mapping[str, Any]) -> Shown:
 
 
 def log(answer: Mapping[str, Any]) -> Log:
-    versions = (Version(**{**one, "time": _moment(one["time"])}) for one in answer["entries"])
+    versions = (Version(**{**one, "time": moment(one["time"])}) for one in answer["entries"])
     return Log(versions, answer["name"], answer["end"], answer["next"])
 
 

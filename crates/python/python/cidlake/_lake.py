@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
-from . import _answers, _frames, _native, _progress
+from . import _answers, _dicts, _frames, _given, _native, _progress
 from ._errors import UsageError
+from ._given import Path
+from ._queue import Queue
 from ._result import Result
 
-Path = str | os.PathLike[str]
 Progress = bool | _progress.Show | None
 
 
-class Lake:
+class Lake(Queue):
     """A content-addressed lake of tables in a folder.
 
     Several processes may have one lake open at the same time, and a process that is forked goes on
@@ -61,13 +61,13 @@ class Lake:
         progress: Progress = None,
     ) -> None:
         self._native = _native.Lake(
-            _absolute(path),
+            _given.absolute(path),
             create,
             memory,
             cache,
-            _milliseconds(timeout),
+            _given.milliseconds(timeout),
             threads,
-            _absolute(key_file),
+            _given.absolute(key_file),
         )
         self._progress: Progress = progress
         self._arguments: dict[str, Any] = {
@@ -75,7 +75,7 @@ class Lake:
             "cache": cache,
             "timeout": timeout,
             "threads": threads,
-            "key_file": _absolute(key_file),
+            "key_file": _given.absolute(key_file),
         }
 
     @property
@@ -174,9 +174,9 @@ class Lake:
             "rows_total": arriving.total,
             "name": name,
             "mode": "append" if append else "upsert" if upsert else "overwrite",
-            "key": _names(key),
-            "partition_by": _names(partition_by),
-            "metadata": _metadata(metadata),
+            "key": _given.names(key),
+            "partition_by": _given.names(partition_by),
+            "metadata": _given.metadata(metadata),
             "message": message,
         }
         with _progress.shown(self._shown(progress)) as show:
@@ -219,8 +219,8 @@ class Lake:
         """
         if limit is not None and limit < 0:
             raise UsageError(f"a limit of {limit} rows is none", "give a number of rows")
-        condition, conditions = _filter(filter)
-        return Result(self._native.get(ref, _names(columns), condition, conditions, limit))
+        condition, conditions = _given.filter(filter)
+        return Result(self._native.get(ref, _given.names(columns), condition, conditions, limit))
 
     def sql(
         self,
@@ -254,7 +254,7 @@ class Lake:
             >>> lake.sql("SELECT name FROM people WHERE born > $1", [1900]).to_pylist()
             [{'name': 'Alan'}]
         """
-        return Result(self._native.sql(query, params, write, _milliseconds(timeout)))
+        return Result(self._native.sql(query, params, write, _given.milliseconds(timeout)))
 
     def datasets(self) -> _answers.Datasets:
         """Lists the datasets, by name.
@@ -268,6 +268,42 @@ class Lake:
             ['people']
         """
         return _answers.datasets(self._native.datasets())
+
+    def find(
+        self, *conditions: _given.Condition, all_versions: bool = False, limit: int | None = None
+    ) -> list[_dicts.Found]:
+        """Finds versions by what is known of them; no rows are read.
+
+        Without a condition it finds the newest version of every dataset. A CID alone finds whatever
+        has it: versions, parts of newest versions, pins and blocks.
+
+        Args:
+            conditions: what must all hold, each a text such as ``"rows > 1000"`` or a list such as
+                ``["name", "in", ["a", "b"]]``. Fields: ``name``, ``namespace``, ``cid``, ``commit``,
+                ``rows``, ``bytes``, ``parts``, ``columns``, ``depth``, ``time``, ``operation``,
+                ``author``, ``message``, ``logical_hash``, ``column``, ``type``, ``key``,
+                ``partition``, ``tag``, ``metadata`` and ``metadata.KEY``. Operators: ``=``, ``!=``,
+                ``<``, ``<=``, ``>``, ``>=``, ``in``, ``contains``, ``starts_with``, ``ends_with``,
+                ``is_null``, ``is_not_null``. A word alone is part of a name, or a CID.
+            all_versions: whether older versions are looked at, too.
+            limit: the most to find.
+
+        Returns:
+            What fits, by name and of each the newest first.
+
+        Raises:
+            UsageError: a condition that cannot be understood.
+            CorruptError: a version cannot be read.
+
+        Example:
+            >>> import cidlake
+            >>> lake = cidlake.Lake()
+            >>> [found["name"] for found in lake.find("rows > 1", ["column", "=", "born"])]
+            ['people']
+        """
+        limit = _given.count(limit, "things to find")
+        answers = self._native.find(_given.conditions(conditions), all_versions, limit)
+        return [_dicts.found(answer) for answer in answers]
 
     def show(self, ref: str) -> _answers.Shown:
         """Says everything about a name, a version or a CID.
@@ -332,7 +368,7 @@ class Lake:
         if samples < 0:
             raise UsageError(f"{samples} samples are none", "give a number of rows")
         with _progress.shown(self._shown(progress)) as show:
-            answer = self._native.diff(a, b, _names(key), samples, show)
+            answer = self._native.diff(a, b, _given.names(key), samples, show)
         return _answers.difference(answer)
 
     def drop(self, name: str) -> _answers.Dropped:
@@ -434,60 +470,3 @@ class Lake:
 
 def _reopened(path: str, arguments: dict[str, Any]) -> Lake:
     return Lake(path, create=False, **arguments)
-
-
-def _absolute(path: Path | None) -> str | None:
-    return None if path is None else os.path.abspath(os.path.expanduser(os.fspath(path)))
-
-
-def _milliseconds(seconds: float | None) -> int | None:
-    if seconds is None:
-        return None
-    if not 0 < seconds < 1e9:
-        raise UsageError(
-            f"a timeout of {seconds} seconds is none", "give a number of seconds above 0"
-        )
-    return max(1, round(seconds * 1000))
-
-
-def _names(names: str | Sequence[str] | None) -> list[str] | None:
-    if names is None:
-        return None
-    return [names] if isinstance(names, str) else list(names)
-
-
-def _metadata(metadata: Mapping[str, str] | None) -> dict[str, str]:
-    words = dict(metadata or {})
-    for word, value in words.items():
-        if not isinstance(word, str) or not isinstance(value, str):
-            raise UsageError(
-                f"the metadata {word!r} is not a text with a text", "metadata maps texts to texts"
-            )
-    return words
-
-
-def _filter(filter: str | Sequence[Any] | None) -> tuple[str | None, str | None]:
-    """Returns a condition in SQL, or the JSON of a list of conditions."""
-    if filter is None or isinstance(filter, str):
-        return filter, None
-    try:
-        return None, json.dumps(filter, default=_plain)
-    except (TypeError, ValueError) as error:
-        raise UsageError(
-            f"the filter has a value that cannot be compared: {error}",
-            "write the condition as SQL: filter=\"born < DATE '1900-01-01'\"",
-        ) from error
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, (set, frozenset)):
-        return sorted(value)
-    if type(value).__name__ == "datetime64":
-        return str(value)
-    isoformat = getattr(value, "isoformat", None)
-    if callable(isoformat):
-        return isoformat()
-    item = getattr(value, "item", None)
-    if callable(item) and not hasattr(item(), "item"):
-        return item()
-    raise TypeError(f"{value!r} is a {type(value).__name__}")
