@@ -16,14 +16,15 @@ WHAT
   gets       verified reads in random order, pages warm, block cache off
   recovery   opening a long log, and a lake of many blocks
   collect    the slowest puts while garbage is collected
+  queue      operations queued by many threads, run by a worker, and a long queue
   all        all of these
 
 OPTIONS
   --dir DIR          where to work: a folder on a real disk [the system's temporary folder]
   --seconds S        how long each contestant runs in a round [3]
   --rounds N         rounds, in which contestants take turns [5]
-  --threads N        writers of `many` [64]
-  --blocks N         blocks of `gets` (4 KiB) and `recovery` [1000000]
+  --threads N        writers of `many` and `queue` [64]
+  --blocks N         blocks of `gets` (4 KiB) and `recovery`, operations of `queue` [1000000]
   --large-blocks N   blocks of `gets` (38 KB) [100000]
   --mebibytes N      bytes of `puts` in a round, and of the log of `recovery`, in MiB [256]
   --seed N           what all data is made from [1]
@@ -41,11 +42,12 @@ pub(crate) enum What {
     Gets,
     Recovery,
     Collect,
+    Queue,
     All,
 }
 
 impl What {
-    const SINGLE: [(&'static str, Self); 7] = [
+    const SINGLE: [(&'static str, Self); 8] = [
         ("one", Self::One),
         ("many", Self::Many),
         ("batch", Self::Batch),
@@ -53,6 +55,7 @@ impl What {
         ("gets", Self::Gets),
         ("recovery", Self::Recovery),
         ("collect", Self::Collect),
+        ("queue", Self::Queue),
     ];
 
     fn parse(word: &str) -> Option<Self> {

@@ -11,6 +11,7 @@ mod folder;
 mod gets;
 mod ours;
 mod puts;
+mod queue;
 mod random;
 mod raw;
 mod recovery;
@@ -66,6 +67,7 @@ fn measure(
         What::Puts => puts::measure(arguments, folder, report),
         What::Gets => gets::measure(arguments, folder, report),
         What::Recovery => recovery::measure(arguments, folder, report),
+        What::Queue => queue::measure(arguments, folder, report),
         What::Collect => collect::measure(arguments, folder, report),
         What::All => Ok(()),
     }
