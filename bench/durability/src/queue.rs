@@ -98,21 +98,22 @@ fn together(
 ) -> Result<f64, Failure> {
     let (begin, step) = (Instant::now(), &step);
     let count = AtomicU64::new(0);
+    let work = |seed: u64| -> Result<(), Failure> {
+        let mut random = Random::new(seed);
+        while begin.elapsed() < turn {
+            step(&mut random)?;
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
+    };
+    let work = &work;
     std::thread::scope(|scope| {
-        let work = |seed: u64| -> Result<(), Failure> {
-            let mut random = Random::new(seed);
-            while begin.elapsed() < turn {
-                step(&mut random)?;
-                count.fetch_add(1, Ordering::Relaxed);
-            }
-            Ok(())
-        };
-        let work = &work;
-        let running: Vec<_> =
-            (0..threads).map(|seed| scope.spawn(move || work(seed as u64))).collect();
-        running
-            .into_iter()
-            .try_for_each(|thread| thread.join().map_err(|_| Failure::from("a thread panicked"))?)
+        let start = |seed: usize| scope.spawn(move || work(seed as u64));
+        let running: Vec<_> = (0..threads).map(start).collect();
+        let ended = running.into_iter().map(|thread| thread.join());
+        ended
+            .map(|ended| ended.map_err(|_| Failure::from("a thread panicked"))?)
+            .collect::<Result<(), Failure>>()
     })?;
     Ok(count.load(Ordering::Relaxed) as f64 / begin.elapsed().as_secs_f64())
 }

@@ -8,9 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use cidlake_store::{Failure, LeaseRequest, Leased, OperationResult, Settlement, retry_delay_ms};
+use cidlake_store::{
+    Failure, LeaseRequest, Leased, NewOperation, OperationParams, OperationResult, Settlement,
+    retry_delay_ms,
+};
 
-use super::OperationRequest;
 use super::handler::Job;
 use crate::clock::now_ms;
 use crate::error::{Error, ErrorKind};
@@ -85,6 +87,8 @@ struct Worker<'a> {
     progress: &'a Progress,
     kinds: Vec<Arc<str>>,
     name: Arc<str>,
+    /// The keys of what the schedule had queued last.
+    scheduled: Vec<(&'static str, String)>,
     summary: WorkSummary,
 }
 
@@ -105,17 +109,17 @@ impl<'a> Worker<'a> {
         let mut unique = [0; 4];
         fill_random(&mut unique)?;
         let name = format!("process {}, {:08x}", std::process::id(), u32::from_le_bytes(unique));
-        let summary = WorkSummary::default();
-        Ok(Self { lake, request, progress, kinds, name: name.into(), summary })
+        let (name, summary) = (name.into(), WorkSummary::default());
+        Ok(Self { lake, request, progress, kinds, name, scheduled: Vec::new(), summary })
     }
 
     fn run(mut self) -> Result<WorkSummary, Error> {
-        let inner = &self.lake.inner;
+        let inner = &*self.lake.inner;
         let mut settlements = Vec::new();
         let mut attempts = 0;
         loop {
             if self.request.schedule {
-                self.summary.scheduled += inner.enqueue_scheduled()?;
+                self.queue_scheduled()?;
             }
             let is_over = self.request.stop.is_stopped()
                 || self.request.limit.is_some_and(|limit| attempts >= limit);
@@ -134,6 +138,22 @@ impl<'a> Worker<'a> {
                 return Ok(self.summary);
             }
         }
+    }
+
+    /// Queues what the schedule says, once in each of its spans.
+    fn queue_scheduled(&mut self) -> Result<(), Error> {
+        let inner = &self.lake.inner;
+        let due = inner.settings.schedule.due(now_ms());
+        if due != self.scheduled {
+            let new = |(kind, key): &(&str, String)| {
+                Ok(NewOperation::new(kind, OperationParams::default())?.with_key(key)?)
+            };
+            let new = due.iter().map(new).collect::<Result<Vec<_>, Error>>()?;
+            let queued = inner.store.enqueue(new, now_ms())?;
+            self.summary.scheduled += queued.iter().filter(|one| one.is_new).count() as u64;
+            self.scheduled = due;
+        }
+        Ok(())
     }
 
     fn wish(&self) -> LeaseRequest {
@@ -239,20 +259,6 @@ impl Drop for Ended<'_> {
 }
 
 impl Inner {
-    /// Queues what the schedule says, and returns how much that was.
-    fn enqueue_scheduled(&self) -> Result<u64, Error> {
-        let mut queued = 0;
-        for (kind, key) in self.settings.schedule.due(now_ms()) {
-            let request = OperationRequest {
-                kind: kind.to_owned(),
-                key: Some(key),
-                ..OperationRequest::default()
-            };
-            queued += u64::from(self.enqueue(&request)?.is_new);
-        }
-        Ok(queued)
-    }
-
     /// Prolongs a lease again and again until the work under it is over, or somebody else has it.
     fn renew_until(&self, leased: &Leased, done: &(Mutex<bool>, Condvar), is_lost: &AtomicBool) {
         let mut is_done = done.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -239,6 +239,48 @@ fn diagnostics_tell_the_truth() {
     client.close();
 }
 
+/// Sets a byte of a file of the lake to another.
+fn break_byte(path: &std::path::Path, at: usize) {
+    let mut bytes = std::fs::read(path).unwrap();
+    bytes[at] ^= 0x20;
+    std::fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn what_is_broken_is_said_to_be() {
+    let place = Place::new();
+    // The mark of a writer that ended in the middle of a commit.
+    break_byte(&place.at("lake/wal/lock"), 0);
+    let mut client = place.serve(&[]);
+    let health = client.good("system_health", json!({}))["health"].clone();
+    assert_eq!((&health["ok"], &health["ipfs_kit_available"]), (&json!(false), &json!(false)));
+    assert!(health["problems"][0].as_str().unwrap().contains("being written"), "{health}");
+    assert_eq!(client.good("wal_status", json!({}))["status"]["dirty"], true);
+    client.close();
+    // The next writer repairs it.
+    place.run(&["wal", "enqueue", "seal"]);
+
+    // The block that says what the dataset is.
+    let is_pack = |path: &std::path::PathBuf| path.extension().is_some_and(|end| end == "car");
+    let pack = place.files().into_iter().find(is_pack).expect("a pack");
+    let bytes = std::fs::read(&pack).unwrap();
+    let at = bytes.windows(9).position(|window| window == b"operation").expect("a commit");
+    break_byte(&pack, at);
+    let mut client = place.serve(&[]);
+    let health = client.good("system_health", json!({}))["health"].clone();
+    for (component, expected) in [
+        ("metadata_index_available", false),
+        ("parquet_vfs_available", false),
+        ("arrow_available", true),
+        ("wal_manager_available", true),
+        ("cache_manager_available", true),
+        ("ok", true),
+    ] {
+        assert_eq!(health[component], expected, "{component}: {health}");
+    }
+    client.close();
+}
+
 #[test]
 fn the_queue_is_seen_as_it_goes() {
     let place = Place::new();
