@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cidlake_store::disk::{Disk, OpenMode, RealDisk};
-use cidlake_store::{Options, Store, StoreError, StoreStats};
+use cidlake_store::{Options, SealedLog, Store, StoreError, StoreStats};
 
 use crate::blocks::blocking;
 use crate::clock::now_ms;
@@ -276,9 +276,15 @@ fn check_copies(found: &mut Diagnosis, store: &Store) {
         Err(error) => found.failed("log copies", &error.into()),
         Ok((sealed, unsealed)) => {
             let (copies, missing) = (sealed.len(), unsealed.len());
-            let detail =
-                format!("copies of closed segments {copies}, segments without one {missing}");
-            if missing >= UNSEALED_WARN {
+            let is_damaged = |copy: &&SealedLog| !matches!(store.read_sealed(**copy), Ok(Some(_)));
+            let damaged = sealed.iter().filter(is_damaged).count();
+            let detail = format!(
+                "copies of closed segments {copies}, damaged {damaged}, segments without one {missing}"
+            );
+            if damaged > 0 {
+                let advice = "remove the files in wal/sealed; the log itself has what is in them";
+                found.warn("log copies", detail, advice);
+            } else if missing >= UNSEALED_WARN {
                 found.warn("log copies", detail, "`cidlake maintain` makes them");
             } else {
                 found.ok("log copies", detail);

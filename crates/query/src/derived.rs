@@ -5,7 +5,6 @@ use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use arrow::compute::concat_batches;
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
@@ -70,6 +69,25 @@ impl DerivedWriter {
     }
 }
 
+/// Reads all rows of a file as one batch, which must have exactly this schema; `label` names it in
+/// errors.
+///
+/// # Errors
+/// `BadInput` when the bytes are something else, or damaged.
+pub fn read_derived(
+    label: &str,
+    bytes: Bytes,
+    schema: &SchemaRef,
+) -> Result<RecordBatch, QueryError> {
+    // In one piece, so that nothing has to be joined.
+    let mut batches = DerivedReader::with_batches(label, bytes, schema, None)?;
+    let first = batches.next().unwrap_or_else(|| Ok(RecordBatch::new_empty(Arc::clone(schema))))?;
+    match batches.next() {
+        None => Ok(first),
+        Some(_) => Err(QueryError::internal("all rows are more than one batch")),
+    }
+}
+
 /// Rows out of such a file, a batch at a time.
 pub struct DerivedReader {
     batches: Box<dyn Iterator<Item = Result<RecordBatch, QueryError>> + Send>,
@@ -87,13 +105,25 @@ impl DerivedReader {
     /// # Errors
     /// `BadInput` when the bytes are something else.
     pub fn new(label: &str, bytes: Bytes, schema: &SchemaRef) -> Result<Self, QueryError> {
+        Self::with_batches(label, bytes, schema, Some(BATCH_ROWS))
+    }
+
+    /// Reads so many rows at a time, or all at once.
+    fn with_batches(
+        label: &str,
+        bytes: Bytes,
+        schema: &SchemaRef,
+        rows: Option<usize>,
+    ) -> Result<Self, QueryError> {
         let bad = |detail: String| QueryError::bad_input(label, "the file", detail);
         let opened = sound(|| ParquetRecordBatchReaderBuilder::try_new(bytes));
         let builder = opened.map_err(bad)?;
         if builder.schema().fields() != schema.fields() {
             return Err(bad("its columns are not those that are expected".to_owned()));
         }
-        let reader = sound(|| builder.with_batch_size(BATCH_ROWS).build()).map_err(bad)?;
+        let total = usize::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0);
+        let rows = rows.unwrap_or(total).max(1);
+        let reader = sound(|| builder.with_batch_size(rows).build()).map_err(bad)?;
         let (label, schema) = (label.to_owned(), SchemaRef::clone(schema));
         let mut reader = Some(reader);
         let batches = std::iter::from_fn(move || {
@@ -113,15 +143,6 @@ impl DerivedReader {
             Some(next.and_then(with_schema))
         });
         Ok(Self { batches: Box::new(batches) })
-    }
-
-    /// Reads all rows as one batch.
-    ///
-    /// # Errors
-    /// `BadInput` when the bytes are damaged.
-    pub fn all(self, schema: &SchemaRef) -> Result<RecordBatch, QueryError> {
-        let batches = self.batches.collect::<Result<Vec<_>, _>>()?;
-        concat_batches(schema, &batches).map_err(QueryError::internal)
     }
 }
 
@@ -144,6 +165,7 @@ fn sound<T, E: std::fmt::Display>(decode: impl FnOnce() -> Result<T, E>) -> Resu
 #[cfg(test)]
 mod tests {
     use arrow::array::{Int32Array, StringArray};
+    use arrow::compute::concat_batches;
     use arrow::datatypes::{DataType, Field, Schema};
 
     use super::*;
@@ -169,8 +191,13 @@ mod tests {
     fn what_is_written_is_read() {
         let (schema, batch) = sample();
         let bytes = written(&schema, &batch);
-        let read = DerivedReader::new("f", bytes, &schema).unwrap().all(&schema).unwrap();
-        assert_eq!(read, concat_batches(&schema, [&batch, &batch]).unwrap());
+        let twice = concat_batches(&schema, [&batch, &batch]).unwrap();
+        assert_eq!(read_derived("f", bytes.clone(), &schema).unwrap(), twice);
+        let pieces: Vec<RecordBatch> =
+            DerivedReader::new("f", bytes, &schema).unwrap().collect::<Result<_, _>>().unwrap();
+        assert_eq!(concat_batches(&schema, &pieces).unwrap(), twice);
+        let none = DerivedWriter::new(&schema).unwrap().finish().unwrap();
+        assert_eq!(read_derived("f", none.into(), &schema).unwrap().num_rows(), 0);
     }
 
     #[test]
@@ -180,15 +207,13 @@ mod tests {
         let other: SchemaRef = Arc::new(Schema::new(vec![Field::new("a", DataType::Int64, true)]));
         assert!(DerivedReader::new("f", bytes.clone(), &other).is_err());
         for len in 0..bytes.len() {
-            let cut = DerivedReader::new("f", bytes.slice(..len), &schema);
-            assert!(cut.and_then(|reader| reader.all(&schema)).is_err(), "{len}");
+            assert!(read_derived("f", bytes.slice(..len), &schema).is_err(), "{len}");
         }
         for at in 0..bytes.len() {
             let mut damaged = bytes.to_vec();
             damaged[at] ^= 0x55;
             // Read as something, or refused; never a panic.
-            let read = DerivedReader::new("f", damaged.into(), &schema);
-            drop(read.and_then(|reader| reader.all(&schema)));
+            drop(read_derived("f", damaged.into(), &schema));
         }
     }
 }

@@ -43,7 +43,7 @@ pub use arrow;
 pub use datafusion::physical_plan::SendableRecordBatchStream;
 
 pub use crate::alter::{ColumnChanges, ColumnPlan};
-pub use crate::derived::{DerivedReader, DerivedWriter};
+pub use crate::derived::{DerivedReader, DerivedWriter, read_derived};
 pub use crate::diff::{
     ChangedRows, ColumnChange, ColumnDiff, Diff, DiffOptions, DiffProgress, SampleRows,
 };

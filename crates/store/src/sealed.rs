@@ -4,6 +4,9 @@
 //! the numbers of their first and last record, or not at all. They go on where one another end, so
 //! a reader goes through them and then through the log itself. No recovery needs them.
 
+use std::fmt;
+use std::io;
+
 use bytes::Bytes;
 
 use crate::error::StoreError;
@@ -23,17 +26,30 @@ pub struct SealedLog {
 }
 
 impl SealedLog {
-    /// Returns the name of the file.
+    /// Returns the name of the file that has this content: the records, and a checksum.
     #[must_use]
-    pub fn file_name(self) -> String {
-        format!("{:020}-{:020}{EXTENSION}", self.first.0, self.last.0)
+    pub fn file_name(self, content: &[u8]) -> String {
+        self.named(crc32c::crc32c(content))
+    }
+
+    fn named(self, checksum: u32) -> String {
+        format!("{:020}-{:020}-{checksum:08x}{EXTENSION}", self.first.0, self.last.0)
     }
 
     /// Reads a file name; anything but what [`Self::file_name`] gives is not one.
-    fn parse(name: &str) -> Option<Self> {
-        let (first, last) = name.strip_suffix(EXTENSION)?.split_once('-')?;
+    fn parse(name: &str) -> Option<(Self, u32)> {
+        let mut numbers = name.strip_suffix(EXTENSION)?.split('-');
+        let (first, last, checksum) = (numbers.next()?, numbers.next()?, numbers.next()?);
         let sealed = Self { first: Lsn(first.parse().ok()?), last: Lsn(last.parse().ok()?) };
-        (sealed.file_name() == name && sealed.first <= sealed.last).then_some(sealed)
+        let checksum = u32::from_str_radix(checksum, 16).ok()?;
+        let is_one = sealed.named(checksum) == name && sealed.first <= sealed.last;
+        is_one.then_some((sealed, checksum))
+    }
+}
+
+impl fmt::Display for SealedLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the copy of records {} to {}", self.first, self.last)
     }
 }
 
@@ -51,7 +67,7 @@ impl Store {
     pub fn sealed_logs(&self) -> Result<Vec<SealedLog>, StoreError> {
         let names = self.sealed().names()?;
         let mut sealed: Vec<SealedLog> =
-            names.iter().filter_map(|name| SealedLog::parse(name)).collect();
+            names.iter().filter_map(|name| Some(SealedLog::parse(name)?.0)).collect();
         sealed.sort_unstable_by_key(|sealed| (sealed.first, sealed.last));
         let mut end = Lsn(0);
         sealed.retain(|sealed| {
@@ -97,23 +113,34 @@ impl Store {
         self.look(|tail| Lsn(tail.last()))
     }
 
-    /// Makes a copy appear under its name, whole and durable, or not at all. One that is there is
-    /// replaced: whoever makes a copy of the same records makes the same.
+    /// Makes a copy appear under its name, whole and durable, or not at all. One of the same records
+    /// that is there is replaced: whoever makes a copy of the same records makes the same.
     ///
     /// # Errors
     /// `ReadOnly` or `NoSpace` when the disk refuses; what was there before stays.
     pub fn write_sealed(&self, sealed: SealedLog, content: &[u8]) -> Result<(), StoreError> {
         self.check_open()?;
         self.make_folders()?;
-        self.sealed().write(&sealed.file_name(), content)
+        let name = sealed.file_name(content);
+        self.sealed().write(&name, content)?;
+        self.remove_named(sealed, |other| other != name)
     }
 
-    /// Reads a copy.
+    /// Reads a copy; none where it is not what was written.
     ///
     /// # Errors
-    /// When the file cannot be read.
-    pub fn read_sealed(&self, sealed: SealedLog) -> Result<Bytes, StoreError> {
-        self.sealed().read(&sealed.file_name())
+    /// When there is none, or it cannot be read.
+    pub fn read_sealed(&self, sealed: SealedLog) -> Result<Option<Bytes>, StoreError> {
+        let files = self.sealed();
+        let names = files.names()?;
+        let mut found = names.iter().filter_map(|name| Some((name, SealedLog::parse(name)?)));
+        let found = found.find(|(_, (other, _))| *other == sealed);
+        let Some((name, (_, checksum))) = found else {
+            let path = self.log_folder.path.join("sealed");
+            return Err(StoreError::read(&path, io::ErrorKind::NotFound.into()));
+        };
+        let content = files.read(name)?;
+        Ok((crc32c::crc32c(&content) == checksum).then_some(content))
     }
 
     /// Removes a copy. Records are gone from sight with it where the log no longer has them.
@@ -121,14 +148,28 @@ impl Store {
     /// # Errors
     /// When the disk refuses; a copy that is gone already is no failure.
     pub fn remove_sealed(&self, sealed: SealedLog) -> Result<(), StoreError> {
-        self.sealed().remove(&sealed.file_name())
+        self.remove_named(sealed, |_| true)
+    }
+
+    /// Removes the files that have copies of these records and names that are chosen.
+    fn remove_named(
+        &self,
+        sealed: SealedLog,
+        is_chosen: impl Fn(&str) -> bool,
+    ) -> Result<(), StoreError> {
+        let files = self.sealed();
+        let is_of = |name: &&String| {
+            SealedLog::parse(name).is_some_and(|(other, _)| other == sealed) && is_chosen(name)
+        };
+        files.names()?.iter().filter(is_of).try_for_each(|name| files.remove(name))
     }
 
     /// Removes drafts of copies that are there: of a process that ended, or was overtaken.
     pub fn remove_sealed_drafts(&self) {
         let Ok(done) = self.sealed_logs() else { return };
         let end = done.last().map_or(Lsn(0), |sealed| sealed.last);
-        let is_done = |name: &str| SealedLog::parse(name).is_some_and(|sealed| sealed.last <= end);
+        let is_done =
+            |name: &str| SealedLog::parse(name).is_some_and(|(sealed, _)| sealed.last <= end);
         self.sealed().remove_drafts(is_done);
     }
 }
@@ -140,11 +181,11 @@ mod tests {
     #[test]
     fn names_are_read_as_they_are_written_and_in_no_other_form() {
         let sealed = SealedLog { first: Lsn(1), last: Lsn(17) };
-        let name = sealed.file_name();
-        assert_eq!(name, "00000000000000000001-00000000000000000017.parquet");
-        assert_eq!(SealedLog::parse(&name), Some(sealed));
+        let name = sealed.named(42);
+        assert_eq!(name, "00000000000000000001-00000000000000000017-0000002a.parquet");
+        assert_eq!(SealedLog::parse(&name), Some((sealed, 42)));
         let backwards = SealedLog { first: Lsn(18), last: Lsn(17) };
-        for other in ["1-17.parquet", "lock", &format!("{name}.a.tmp"), &backwards.file_name()] {
+        for other in ["1-17-2a.parquet", "lock", &format!("{name}.a.tmp"), &backwards.named(1)] {
             assert_eq!(SealedLog::parse(other), None, "{other}");
         }
     }

@@ -32,7 +32,7 @@ pub(super) struct Dataset {
 }
 
 impl Dataset {
-    pub(super) fn new(entry: Entry, oldest: Option<Cid>) -> Self {
+    pub(super) fn new(entry: &Entry, oldest: Option<Cid>) -> Self {
         let others = entry.others.iter().map(|other| other.commit).collect();
         Self { head: entry.commit, others, oldest, tags: BTreeMap::new() }
     }
@@ -45,30 +45,30 @@ impl Dataset {
 
     /// Returns bytes that are equal for datasets with equal rows.
     pub(super) fn mark(&self) -> Vec<u8> {
-        let mut mark = self.line();
+        let mut mark = Vec::new();
+        self.write_mark(&mut mark);
+        mark
+    }
+
+    /// Appends these bytes.
+    pub(super) fn write_mark(&self, mark: &mut Vec<u8>) {
+        put_cid(mark, &self.head);
+        self.write_behind_head(mark);
         for (cid, tags) in &self.tags {
-            mark.extend_from_slice(&cid.to_bytes());
+            put_cid(mark, cid);
             for tag in tags {
                 mark.extend_from_slice(tag.as_bytes());
                 mark.push(b' ');
             }
         }
-        mark
     }
 
-    /// Returns the part of the mark that is equal where only tags differ.
-    fn line(&self) -> Vec<u8> {
-        let mut line = self.head.to_bytes();
-        line.push(u8::from(self.oldest.is_some()));
-        line.extend(self.oldest.iter().flat_map(|cid| cid.to_bytes()));
-        line.extend_from_slice(&(self.others.len() as u64).to_le_bytes());
-        line.extend(self.others.iter().flat_map(|cid| cid.to_bytes()));
-        line
-    }
-
-    /// Returns the part of a mark behind the newest version, of one without others.
-    fn behind_head(&self) -> Vec<u8> {
-        self.line().split_off(self.head.encoded_len())
+    /// Appends the part of the mark behind the newest version and before tags.
+    fn write_behind_head(&self, mark: &mut Vec<u8>) {
+        mark.push(u8::from(self.oldest.is_some()));
+        self.oldest.iter().for_each(|cid| put_cid(mark, cid));
+        mark.extend_from_slice(&(self.others.len() as u64).to_le_bytes());
+        self.others.iter().for_each(|cid| put_cid(mark, cid));
     }
 
     fn standing(&self, commit: &Cid) -> Standing {
@@ -78,6 +78,11 @@ impl Dataset {
             tags: self.tags.get(commit).cloned().unwrap_or_default(),
         }
     }
+}
+
+fn put_cid(out: &mut Vec<u8>, cid: &Cid) {
+    // Memory takes all that is written to it.
+    let _written = cid.write_bytes(out);
 }
 
 /// Rows of several datasets, in the order in which they were added.
@@ -204,7 +209,9 @@ fn new_versions(
     let known = before["commit"].as_string::<i32>().value(last);
     let depth = before["depth"].as_primitive::<UInt64Type>().value(last);
     let known = cidlake_block::parse_cid(known)?;
-    let expected = [known.to_bytes(), dataset.behind_head()].concat();
+    let mut expected = Vec::new();
+    put_cid(&mut expected, &known);
+    dataset.write_behind_head(&mut expected);
     if mark != expected {
         return Ok(None);
     }

@@ -20,7 +20,6 @@ pub(crate) use self::rows::{Table, batch, maps, numbers, texts};
 
 use self::rows::{RowRanges, Tables};
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
@@ -46,8 +45,8 @@ pub(crate) struct Index {
     /// The record up to which it is what the log says; none before the first look.
     seen: Option<Lsn>,
     pieces: Vec<Arc<Piece>>,
-    /// Where the rows of each dataset are.
-    places: BTreeMap<Name, Place>,
+    /// Where the rows of each dataset are, by name.
+    places: Vec<(Name, Place)>,
     /// All rows that count, by name: made when they are asked for.
     published: Option<Arc<Published>>,
 }
@@ -128,16 +127,19 @@ impl Inner {
     }
 }
 
-/// Returns what the view says of every dataset.
-fn datasets(view: MutexGuard<'_, View>) -> BTreeMap<Name, Dataset> {
-    let mut datasets: BTreeMap<Name, Dataset> = BTreeMap::new();
-    for entry in view.catalog.datasets() {
-        let oldest = view.expired.get(&entry.name).copied();
-        datasets.insert(entry.name.clone(), Dataset::new(entry, oldest));
-    }
+/// Returns what the view says of every dataset, by name.
+fn datasets(view: MutexGuard<'_, View>) -> Vec<(Name, Dataset)> {
+    let entries = view.catalog.datasets().into_iter();
+    let mut datasets: Vec<(Name, Dataset)> = entries
+        .map(|entry| {
+            let oldest = view.expired.get(&entry.name).copied();
+            (entry.name.clone(), Dataset::new(&entry, oldest))
+        })
+        .collect();
+    datasets.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
     for entry in view.catalog.all_tags() {
-        if let Some(dataset) = datasets.get_mut(&entry.name) {
-            dataset.add_tag(&entry);
+        if let Ok(at) = datasets.binary_search_by(|(name, _)| name.cmp(&entry.name)) {
+            datasets[at].1.add_tag(&entry);
         }
     }
     datasets
@@ -145,31 +147,59 @@ fn datasets(view: MutexGuard<'_, View>) -> BTreeMap<Name, Dataset> {
 
 impl Index {
     /// Makes the rows of datasets that changed, and lets go of those that are gone.
-    fn catch_up(&mut self, inner: &Inner, datasets: BTreeMap<Name, Dataset>) -> Result<(), Error> {
+    fn catch_up(&mut self, inner: &Inner, datasets: Vec<(Name, Dataset)>) -> Result<(), Error> {
         self.published = None;
-        self.places.retain(|name, _| datasets.contains_key(name));
-        let is_changed = |name: &Name, dataset: &Dataset| {
-            self.places.get(name).is_none_or(|place| place.mark != dataset.mark())
-        };
-        let changed: Vec<(Name, Dataset)> =
-            datasets.into_iter().filter(|(name, dataset)| is_changed(name, dataset)).collect();
+        let changed = self.changed(datasets);
         for group in changed.chunks(DATASETS_AT_ONCE) {
             let mut gathered = Gathered::default();
             for (name, dataset) in group {
-                let before = self.places.get(name).map(|place| self.before(place));
+                let before = self.place(name).ok().map(|at| self.before(&self.places[at].1));
                 gathered.add(inner, name, dataset, before)?;
             }
             let (tables, rows) = gathered.finish()?;
             let piece = self.add_piece(tables);
+            let mut new = Vec::new();
             for ((name, dataset), rows) in group.iter().zip(rows) {
                 let place = Place { piece, rows, mark: dataset.mark() };
-                self.places.insert(name.clone(), place);
+                match self.place(name) {
+                    Ok(at) => self.places[at].1 = place,
+                    Err(_) => new.push((name.clone(), place)),
+                }
+            }
+            if !new.is_empty() {
+                // Two runs that are in order each, which is what this sort is quick at.
+                self.places.append(&mut new);
+                self.places.sort_by(|(a, _), (b, _)| a.cmp(b));
             }
             if self.pieces.len() > PIECES_MAX {
                 self.join()?;
             }
         }
         Ok(())
+    }
+
+    /// Returns where the place of a dataset is, or would be.
+    fn place(&self, name: &Name) -> Result<usize, usize> {
+        self.places.binary_search_by(|(known, _)| known.cmp(name))
+    }
+
+    /// Lets go of datasets that are gone, and returns those whose rows are not what they would be now.
+    /// Both are in the order of names, so they are gone through side by side.
+    fn changed(&mut self, datasets: Vec<(Name, Dataset)>) -> Vec<(Name, Dataset)> {
+        let mut changed = Vec::new();
+        let mut known = std::mem::take(&mut self.places).into_iter().peekable();
+        let mut mark = Vec::new();
+        for (name, dataset) in datasets {
+            while known.next_if(|(other, _)| *other < name).is_some() {}
+            mark.clear();
+            dataset.write_mark(&mut mark);
+            let before = known.next_if(|(other, _)| *other == name);
+            if before.as_ref().is_none_or(|(_, place)| place.mark != mark) {
+                changed.push((name, dataset));
+            }
+            self.places.extend(before);
+        }
+        changed
     }
 
     fn add_piece(&mut self, tables: Tables) -> usize {
@@ -190,7 +220,7 @@ impl Index {
             return Arc::clone(published);
         }
         let mut runs: Vec<(usize, RowRanges)> = Vec::new();
-        for place in self.places.values() {
+        for (_, place) in &self.places {
             match runs.last_mut() {
                 Some((piece, rows)) if *piece == place.piece && goes_on(rows, &place.rows) => {
                     for (run, more) in rows.iter_mut().zip(&place.rows) {
@@ -213,7 +243,7 @@ impl Index {
         let tables = Tables::joined(|table| published.batches(table))?;
         self.published = None;
         let mut next = [0; Table::ALL.len()];
-        for place in self.places.values_mut() {
+        for (_, place) in &mut self.places {
             place.piece = 0;
             for (rows, next) in place.rows.iter_mut().zip(&mut next) {
                 let len = rows.end - rows.start;

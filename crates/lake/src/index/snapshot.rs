@@ -4,14 +4,13 @@
 //! were made of. Whatever else the log says since is made up for by looking which datasets differ.
 //! A snapshot that is damaged, or of an older form, is passed over.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
 use cidlake_catalog::Name;
 use cidlake_query::arrow::array::{AsArray as _, BinaryArray};
 use cidlake_query::arrow::datatypes::{SchemaRef, UInt64Type};
 use cidlake_query::arrow::record_batch::RecordBatch;
-use cidlake_query::{DerivedReader, DerivedWriter, QueryError};
+use cidlake_query::{DerivedWriter, QueryError, read_derived};
 use cidlake_store::{Lsn, Store};
 
 use super::rows::{RowRanges, Table, Tables, batch, numbers, texts};
@@ -75,14 +74,14 @@ impl Index {
 }
 
 /// Reads a snapshot; none where it is not whole.
-fn read(store: &Store, names: &[String], lsn: Lsn) -> Option<(Tables, BTreeMap<Name, Place>)> {
+fn read(store: &Store, names: &[String], lsn: Lsn) -> Option<(Tables, Vec<(Name, Place)>)> {
     let rows = |word: &str, schema: SchemaRef| {
         let stem = format!("{}-", stem(lsn, word));
         let name = names.iter().find(|name| name.starts_with(&stem))?;
         let bytes = store.read_derived(name).ok()??;
-        DerivedReader::new(name, bytes, &schema).ok()?.all(&schema).ok()
+        read_derived(name, bytes, &schema).ok()
     };
-    let places = places(&rows(MARKS, marks(&BTreeMap::new()).ok()?.schema())?)?;
+    let places = places(&rows(MARKS, marks(&[]).ok()?.schema())?)?;
     // Each table in a thread of its own: most of the time goes into decoding them.
     let [commits, parts, columns] = std::thread::scope(|scope| {
         let tables =
@@ -91,7 +90,7 @@ fn read(store: &Store, names: &[String], lsn: Lsn) -> Option<(Tables, BTreeMap<N
     });
     let tables = Tables::new([commits?, parts?, columns?]);
     let is_whole = |at: usize, table: Table| {
-        let end = places.values().map(|place: &Place| place.rows[at].end).max().unwrap_or(0);
+        let end = places.last().map(|(_, place): &(Name, Place)| place.rows[at].end).unwrap_or(0);
         end == tables.of(table).num_rows()
     };
     let all = Table::ALL.into_iter().enumerate();
@@ -100,15 +99,15 @@ fn read(store: &Store, names: &[String], lsn: Lsn) -> Option<(Tables, BTreeMap<N
 }
 
 /// Returns how many rows each dataset has in each table, and what they were made of.
-fn marks(places: &BTreeMap<Name, Place>) -> Result<RecordBatch, QueryError> {
-    let names: Vec<String> = places.keys().map(ToString::to_string).collect();
+fn marks(places: &[(Name, Place)]) -> Result<RecordBatch, QueryError> {
+    let names: Vec<String> = places.iter().map(|(name, _)| name.to_string()).collect();
     let count = |table: Table| {
-        numbers(places.values().map(|place| {
+        numbers(places.iter().map(|(_, place)| {
             let rows = &place.rows[table as usize];
             Some((rows.end - rows.start) as u64)
         }))
     };
-    let marks: BinaryArray = places.values().map(|place| Some(place.mark.as_slice())).collect();
+    let marks: BinaryArray = places.iter().map(|(_, place)| Some(place.mark.as_slice())).collect();
     batch(vec![
         ("dataset", texts(names.iter().map(|name| Some(name.as_str())))),
         ("mark", Arc::new(marks)),
@@ -118,12 +117,12 @@ fn marks(places: &BTreeMap<Name, Place>) -> Result<RecordBatch, QueryError> {
     ])
 }
 
-fn places(marks: &RecordBatch) -> Option<BTreeMap<Name, Place>> {
+fn places(marks: &RecordBatch) -> Option<Vec<(Name, Place)>> {
     let names = marks["dataset"].as_string::<i32>();
     let of = marks["mark"].as_binary::<i32>();
     let counts = Table::ALL.map(|table| marks[table.word()].as_primitive::<UInt64Type>());
     let mut next = [0_usize; Table::ALL.len()];
-    let mut places = BTreeMap::new();
+    let mut places: Vec<(Name, Place)> = Vec::with_capacity(marks.num_rows());
     for row in 0..marks.num_rows() {
         let mut rows: RowRanges = [0..0, 0..0, 0..0];
         for ((rows, next), counts) in rows.iter_mut().zip(&mut next).zip(counts) {
@@ -132,9 +131,9 @@ fn places(marks: &RecordBatch) -> Option<BTreeMap<Name, Place>> {
             *next = end;
         }
         let place = Place { piece: 0, rows, mark: of.value(row).to_vec() };
-        places.insert(Name::parse(names.value(row)).ok()?, place);
+        places.push((Name::parse(names.value(row)).ok()?, place));
     }
-    (places.len() == marks.num_rows()).then_some(places)
+    places.is_sorted_by(|(a, _), (b, _)| a < b).then_some(places)
 }
 
 fn stem(lsn: Lsn, word: &str) -> String {

@@ -66,9 +66,9 @@ impl Inner {
 
     /// Returns when the last thing happened of which a copy says when, in milliseconds.
     fn last_moment(&self, sealed: SealedLog) -> Result<Option<u64>, Error> {
-        let bytes = self.store.read_sealed(sealed)?;
+        let Some(bytes) = self.store.read_sealed(sealed)? else { return Ok(None) };
         let mut last: Option<i64> = None;
-        for batch in DerivedReader::new(&sealed.file_name(), bytes, &schema())? {
+        for batch in DerivedReader::new(&sealed.to_string(), bytes, &schema())? {
             let batch = batch?;
             let moments = batch["updated_at"].as_primitive::<TimestampMillisecondType>();
             last = last.max(max(moments).filter(|_| moments.null_count() < moments.len()));

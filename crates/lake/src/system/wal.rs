@@ -85,10 +85,13 @@ impl Reading {
             match next {
                 Some(copy) if copy.first.0 <= self.last.0 + 1 => {
                     self.sealed.pop_front();
-                    let (name, bytes) = (copy.file_name(), inner.store.read_sealed(copy)?);
-                    self.copy = Some(DerivedReader::new(&name, bytes, &schema())?);
+                    // What is damaged, or was let go meanwhile, is read in the log.
+                    if let Ok(Some(bytes)) = inner.store.read_sealed(copy) {
+                        let label = copy.to_string();
+                        self.copy = DerivedReader::new(&label, bytes, &schema()).ok();
+                    }
                 }
-                // A copy was let go, or there is none yet.
+                // A copy is missing, or there is none yet.
                 next => {
                     let end = next.map_or(self.end, |copy| Lsn(copy.first.0 - 1));
                     if self.last >= end {

@@ -95,10 +95,7 @@ fn blocks_pins_figures_and_settings_are_tables() {
         assert_eq!(sql(&lake, threads).await.unwrap(), "2");
         let listed = "SELECT table_schema, table_name FROM information_schema.tables \
                       WHERE table_schema = 'system' ORDER BY table_name LIMIT 3";
-        assert_eq!(
-            sql(&lake, listed).await.unwrap(),
-            "system,blocks;system,cache;system,columns"
-        );
+        assert_eq!(sql(&lake, listed).await.unwrap(), "system,blocks;system,cache;system,columns");
         let typed = "SELECT data_type FROM information_schema.columns \
                      WHERE table_name = 'wal' AND column_name = 'lsn'";
         assert_eq!(sql(&lake, typed).await.unwrap(), "UInt64");
@@ -176,7 +173,13 @@ fn the_log_reads_the_same_from_its_copies() {
         assert_eq!(names(&machine.disk).len() as u64, maintained.log_segments_sealed);
         assert_eq!(sql(&lake, LOG).await.unwrap(), before);
         assert_eq!(lake.wal_status().await.unwrap().unsealed, 0);
-        // Where a copy was let go the log itself is read.
+        // Where a copy is damaged, or was let go, the log itself is read.
+        let damaged = Path::new("/lake/wal/sealed").join(&names(&machine.disk)[0]);
+        let mut bytes = machine.disk.content(&damaged).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        machine.disk.set_content(&damaged, bytes).unwrap();
+        assert_eq!(sql(&lake, LOG).await.unwrap(), before);
         for gone in [names(&machine.disk).remove(1), names(&machine.disk).remove(0)] {
             machine.disk.remove(&Path::new("/lake/wal/sealed").join(gone)).unwrap();
             assert_eq!(sql(&lake, LOG).await.unwrap(), before);

@@ -78,7 +78,14 @@ pub fn log(store: &Store, after: Lsn, count: usize) -> Vec<LogRecord> {
         if read.is_empty() {
             return records;
         }
-        records.extend(read);
+        for record in read {
+            assert_eq!(
+                record.lsn.0,
+                after.0 + 1 + records.len() as u64,
+                "a record is out of order"
+            );
+            records.push(record);
+        }
     }
 }
 

@@ -64,8 +64,10 @@ fn closed_segments_are_to_be_copied_and_go_on_where_copies_end() {
     let other = open(&disk, 2);
     assert_eq!(other.sealed_logs().unwrap(), unsealed);
     assert_eq!(other.unsealed_logs().unwrap(), []);
-    let read: Vec<u8> =
-        unsealed.iter().flat_map(|one| other.read_sealed(*one).unwrap().to_vec()).collect();
+    let read: Vec<u8> = unsealed
+        .iter()
+        .flat_map(|one| other.read_sealed(*one).unwrap().unwrap().to_vec())
+        .collect();
     let end = unsealed.last().unwrap().last;
     assert_eq!(read, (1..=end.0).flat_map(u64::to_le_bytes).collect::<Vec<_>>());
     for number in 40..60 {
@@ -88,7 +90,11 @@ fn of_copies_that_overlap_those_are_used_that_go_on() {
     for one in [sealed(1, 5), sealed(1, 9), sealed(3, 4), sealed(6, 9), sealed(8, 12)] {
         store.write_sealed(one, b"").unwrap();
     }
-    for name in ["1-3.parquet", "other", "00000000000000000013-00000000000000000012.parquet"] {
+    for name in [
+        "1-3-00000000.parquet",
+        "other",
+        "00000000000000000013-00000000000000000012-00000000.parquet",
+    ] {
         plant(&disk, name);
     }
     assert_eq!(store.sealed_logs().unwrap(), [sealed(1, 5), sealed(1, 9), sealed(8, 12)]);
@@ -101,9 +107,9 @@ fn a_copy_that_is_written_again_takes_the_place_of_the_one_before() {
     let stores = [open(&disk, 2), open(&disk, 3)];
     for (store, content) in stores.iter().zip([b"long content".as_slice(), b"short"]) {
         store.write_sealed(sealed(1, 9), content).unwrap();
-        assert_eq!(stores[0].read_sealed(sealed(1, 9)).unwrap(), content);
+        assert_eq!(stores[0].read_sealed(sealed(1, 9)).unwrap().unwrap(), content);
     }
-    assert_eq!(files(&disk), [sealed(1, 9).file_name()]);
+    assert_eq!(files(&disk), [sealed(1, 9).file_name(b"short")]);
     stores[0].close().unwrap();
     let refused = stores[0].write_sealed(sealed(10, 11), b"");
     assert!(matches!(refused, Err(StoreError::Closed)), "{refused:?}");
@@ -114,14 +120,14 @@ fn drafts_that_others_left_are_removed_once_their_records_are_copied() {
     let disk = lake();
     let store = open(&disk, 2);
     store.write_sealed(sealed(1, 9), b"a").unwrap();
-    let draft = |sealed: SealedLog| format!("{}.0a.tmp", sealed.file_name());
+    let draft = |sealed: SealedLog| format!("{}.0a.tmp", sealed.file_name(b""));
     let foreign = ["other.tmp".to_owned(), "notes".to_owned()];
     for name in [draft(sealed(1, 9)), draft(sealed(3, 5)), draft(sealed(10, 12))] {
         plant(&disk, &name);
     }
     foreign.iter().for_each(|name| plant(&disk, name));
     store.remove_sealed_drafts();
-    let mut expected = vec![sealed(1, 9).file_name(), draft(sealed(10, 12))];
+    let mut expected = vec![sealed(1, 9).file_name(b"a"), draft(sealed(10, 12))];
     expected.extend(foreign);
     expected.sort();
     assert_eq!(files(&disk), expected);
@@ -147,24 +153,42 @@ fn a_power_cut_in_any_operation_of_a_copy_leaves_all_of_it_or_none() {
                 [] => assert!(!is_through, "a copy is gone, at {at}"),
                 found => {
                     assert_eq!(found, [one]);
-                    assert_eq!(store.read_sealed(one).unwrap(), content, "at {at}");
+                    assert_eq!(store.read_sealed(one).unwrap().unwrap(), content, "at {at}");
                 }
             }
             // It is made again, and what was left of the first goes.
             store.write_sealed(one, &content).unwrap();
             store.write_sealed(next, b"next").unwrap();
             store.remove_sealed_drafts();
-            assert_eq!(files(&disk), [one.file_name(), next.file_name()]);
+            assert_eq!(files(&disk), [one.file_name(&content), next.file_name(b"next")]);
             disk.crash(seed);
             let store = open(&disk, 4);
             assert_eq!(store.sealed_logs().unwrap(), [one, next]);
-            assert_eq!(store.read_sealed(one).unwrap(), content);
+            assert_eq!(store.read_sealed(one).unwrap().unwrap(), content);
             if is_through {
                 assert!(at > 5, "only {at} operations");
                 break;
             }
         }
     }
+}
+
+#[test]
+fn a_copy_that_is_not_what_was_written_is_none() {
+    let disk = lake();
+    let store = open(&disk, 2);
+    let (one, content) = (sealed(1, 9), vec![7; 900]);
+    store.write_sealed(one, &content).unwrap();
+    let path = folder().join(one.file_name(&content));
+    for at in [0, 450, 899] {
+        let mut damaged = content.clone();
+        damaged[at] ^= 1;
+        disk.set_content(&path, damaged).unwrap();
+        assert_eq!(store.read_sealed(one).unwrap(), None);
+    }
+    disk.set_content(&path, content[..899].to_vec()).unwrap();
+    assert_eq!(store.read_sealed(one).unwrap(), None);
+    assert_eq!(store.sealed_logs().unwrap(), [one]);
 }
 
 #[test]
@@ -179,7 +203,7 @@ fn a_copy_that_cannot_be_written_leaves_the_one_before_and_gives_back_its_room()
             assert!(at > 5, "only {at} operations");
             break;
         }
-        assert_eq!(store.read_sealed(one).unwrap(), content);
+        assert_eq!(store.read_sealed(one).unwrap().unwrap(), content);
     }
     let disk = lake();
     open(&disk, 2).write_sealed(one, &content).unwrap();
@@ -187,5 +211,5 @@ fn a_copy_that_cannot_be_written_leaves_the_one_before_and_gives_back_its_room()
     faults.limit_space(Some(4_000));
     let refused = store.write_sealed(sealed(10, 12), &content);
     assert!(matches!(refused, Err(StoreError::NoSpace { .. })), "{refused:?}");
-    assert_eq!(files(&disk), [one.file_name()]);
+    assert_eq!(files(&disk), [one.file_name(&content)]);
 }
