@@ -307,7 +307,7 @@ fn check_copies(found: &mut Diagnosis, store: &Store) {
 
 fn check_log(found: &mut Diagnosis, path: &Path, stats: &StoreStats) {
     let log = &stats.log;
-    let behind = log.last_lsn.0.saturating_sub(stats.checkpoint_lsn.0);
+    let behind = stats.records_behind;
     let detail = format!(
         "records {}, since the last checkpoint {behind}, segments {} of {} bytes",
         log.records, log.segments, log.bytes

@@ -4,6 +4,7 @@
 use bytes::Bytes;
 
 use crate::error::StoreError;
+use crate::locked::lock;
 use crate::store::Store;
 use crate::whole::WholeFiles;
 
@@ -20,6 +21,7 @@ impl Store {
         self.check_open()?;
         self.make_folders()?;
         let name = format!("{stem}-{:08x}", crc32c::crc32c(content));
+        let _only_one = lock(&self.deriving);
         self.derived().write(&name, content)?;
         Ok(name)
     }

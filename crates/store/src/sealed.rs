@@ -10,6 +10,7 @@ use std::io;
 use bytes::Bytes;
 
 use crate::error::StoreError;
+use crate::locked::lock;
 use crate::log::{LogCursor, Lsn, closed_ends};
 use crate::store::Store;
 use crate::whole::WholeFiles;
@@ -42,7 +43,8 @@ impl SealedLog {
         let (first, last, checksum) = (numbers.next()?, numbers.next()?, numbers.next()?);
         let sealed = Self { first: Lsn(first.parse().ok()?), last: Lsn(last.parse().ok()?) };
         let checksum = u32::from_str_radix(checksum, 16).ok()?;
-        let is_one = sealed.named(checksum) == name && sealed.first <= sealed.last;
+        let is_one =
+            sealed.named(checksum) == name && (1..=sealed.last.0).contains(&sealed.first.0);
         is_one.then_some((sealed, checksum))
     }
 }
@@ -122,6 +124,7 @@ impl Store {
         self.check_open()?;
         self.make_folders()?;
         let name = sealed.file_name(content);
+        let _only_one = lock(&self.deriving);
         self.sealed().write(&name, content)?;
         self.remove_named(sealed, |other| other != name)
     }

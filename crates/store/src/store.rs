@@ -76,6 +76,8 @@ pub struct Store {
     pub(crate) checkpoint_last: AtomicU64,
     /// Held while a checkpoint is made, which is before the log's tail.
     pub(crate) checkpointing: Mutex<()>,
+    /// Held while a derived file is written.
+    pub(crate) deriving: Mutex<()>,
     /// What no other process has in the names of its drafts.
     pub(crate) unique: String,
     pub(crate) queue: CommitQueue,
@@ -125,6 +127,7 @@ impl Store {
             checkpoint_last,
             base,
             checkpointing: Mutex::new(()),
+            deriving: Mutex::new(()),
             unique,
             queue: CommitQueue::default(),
             cache: BlockCache::new(cache_bytes_max),
@@ -431,34 +434,6 @@ impl Store {
             Err(StoreError::ReadOnly { .. }) => Ok(()),
             log_lock => gc::make_durable(&self.parts(), log_lock?),
         }
-    }
-
-    /// Returns the file names of all packs that count, in order.
-    ///
-    /// # Errors
-    /// When the log or a pack cannot be read.
-    pub fn packs(&self) -> Result<Vec<String>, StoreError> {
-        self.check_open()?;
-        self.refresh()?;
-        let mut ids: Vec<_> = self.packs.all().iter().map(|pack| pack.id).collect();
-        ids.sort_unstable();
-        Ok(ids.into_iter().map(|id| id.file_name()).collect())
-    }
-
-    /// Returns the blocks that a pack lists, in the order in which they stand: each under a raw CID,
-    /// for packs know blocks by their hashes, where it begins and how much it takes there, in bytes.
-    /// None where the pack no longer counts.
-    ///
-    /// # Errors
-    /// When the pack's index cannot be read.
-    pub fn blocks_of(&self, pack: &str) -> Result<Vec<(Cid, u64, u64)>, StoreError> {
-        self.check_open()?;
-        let all = self.packs.all();
-        let Some(pack) = all.iter().find(|other| other.id.file_name() == pack) else {
-            return Ok(Vec::new());
-        };
-        let blocks = self.packs.contents(pack)?.blocks.into_iter();
-        Ok(blocks.map(|(cid, span)| (cid, span.offset, span.len as u64)).collect())
     }
 
     /// Returns figures about the store as this process knows it.

@@ -2,7 +2,7 @@
 //! Nothing is lost with them, so whoever finds one damaged makes it again.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -56,9 +56,17 @@ impl<'a> WholeFiles<'a> {
             let _removed = self.disk.remove(&draft);
             return Err(refused(error));
         }
-        self.disk.rename(&draft, &path).map_err(refused)?;
+        match self.disk.rename(&draft, &path) {
+            // Another process wrote the same, and took this for the draft of a dead one.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.is_there(&path) => {}
+            renamed => renamed.map_err(refused)?,
+        }
         let synced = self.disk.sync_dir(&self.folder);
         synced.map_err(|error| StoreError::change(&self.folder, "sync", error))
+    }
+
+    fn is_there(&self, path: &Path) -> bool {
+        self.disk.open(path, OpenMode::Read).is_ok()
     }
 
     /// Reads a file.

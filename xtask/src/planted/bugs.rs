@@ -530,4 +530,10 @@ pub(super) const BUGS: &[Bug] = &[
         good: "        let synced = self.disk.sync_dir(&self.folder);\n",
         bad: "        let synced = Ok(());\n",
     },
+    Bug {
+        name: "a renewed lease is given to another in the same write",
+        file: "queue/request.rs",
+        good: "        !self.touched.contains(&id) && !self.renewed.contains(&id)\n",
+        bad: "        !self.touched.contains(&id)\n",
+    },
 ];

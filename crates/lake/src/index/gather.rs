@@ -94,7 +94,8 @@ pub(super) struct Gathered {
     commits_rows: usize,
     parts: Vec<PartRow>,
     columns: Vec<ColumnRow>,
-    rows: Vec<RowRanges>,
+    /// Of each dataset, its rows, and whether some of its versions are not here.
+    rows: Vec<(RowRanges, bool)>,
 }
 
 impl Gathered {
@@ -108,21 +109,22 @@ impl Gathered {
     ) -> Result<(), Error> {
         let start = [self.commits_rows, self.parts.len(), self.columns.len()];
         let head = inner.commit(&dataset.head)?;
-        self.add_commits(inner, name, (dataset, &head), before)?;
+        let is_partial = self.add_commits(inner, name, (dataset, &head), before)?;
         self.add_newest(inner, name, &head)?;
         let end = [self.commits_rows, self.parts.len(), self.columns.len()];
         let [commits, parts, columns] = [0, 1, 2].map(|table: usize| start[table]..end[table]);
-        self.rows.push([commits, parts, columns]);
+        self.rows.push(([commits, parts, columns], is_partial));
         Ok(())
     }
 
+    /// Adds the versions of a dataset; returns whether some are not here.
     fn add_commits(
         &mut self,
         inner: &Inner,
         name: &Name,
         (dataset, head): (&Dataset, &Commit),
         before: Option<(RecordBatch, Vec<u8>)>,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         if let Some((commits, mark)) = before
             && let Some(new) = new_versions(inner, (dataset, head), &commits, &mark)?
         {
@@ -132,12 +134,13 @@ impl Gathered {
             for (cid, commit) in new.iter().rev() {
                 self.add_commit(name, dataset, cid, commit);
             }
-            return Ok(());
+            return Ok(false);
         }
-        for (cid, commit) in all_versions(inner, dataset)? {
+        let (versions, is_partial) = all_versions(inner, dataset)?;
+        for (cid, commit) in versions {
             self.add_commit(name, dataset, &cid, &commit);
         }
-        Ok(())
+        Ok(is_partial)
     }
 
     fn add_commit(&mut self, name: &Name, dataset: &Dataset, cid: &Cid, commit: &Commit) {
@@ -182,7 +185,7 @@ impl Gathered {
     }
 
     /// Returns the rows, and which are those of each dataset.
-    pub(super) fn finish(mut self) -> Result<(Tables, Vec<RowRanges>), Error> {
+    pub(super) fn finish(mut self) -> Result<(Tables, Vec<(RowRanges, bool)>), Error> {
         self.flush()?;
         let (parts, columns) = (parts_batch(&self.parts)?, columns_batch(&self.columns)?);
         let tables = Tables::joined(|table| match table {
@@ -222,7 +225,7 @@ fn new_versions(
         let is_behind = next.1.depth > depth;
         new.push(next);
         let Some(parent) = parent.filter(|_| is_behind) else { return Ok(None) };
-        next = match inner.commit_if_any(&parent)? {
+        next = match inner.older_version(&parent)? {
             Some(commit) => (parent, commit),
             None => return Ok(None),
         };
@@ -230,10 +233,11 @@ fn new_versions(
     Ok(Some(new))
 }
 
-/// Returns all versions that a dataset keeps, the newest last.
-fn all_versions(inner: &Inner, dataset: &Dataset) -> Result<Vec<(Cid, Commit)>, Error> {
+/// Returns all versions that a dataset keeps, the newest last, and whether some are not here.
+fn all_versions(inner: &Inner, dataset: &Dataset) -> Result<(Vec<(Cid, Commit)>, bool), Error> {
     let mut seen = HashSet::new();
-    let mut versions = Vec::new();
+    let mut versions: Vec<(Cid, Commit)> = Vec::new();
+    let mut is_partial = false;
     let heads = [dataset.head].into_iter().chain(dataset.others.iter().copied());
     for head in heads {
         for version in inner.versions(&head, dataset.oldest)? {
@@ -242,15 +246,19 @@ fn all_versions(inner: &Inner, dataset: &Dataset) -> Result<Vec<(Cid, Commit)>, 
             }
             versions.push((version.cid, inner.commit(&version.cid)?));
         }
+        let ends = versions.last().filter(|(cid, _)| dataset.oldest != Some(*cid));
+        let before = ends.and_then(|(_, commit)| commit.parents.first());
+        is_partial |= before.is_some_and(|before| !seen.contains(before));
     }
     for tagged in dataset.tags.keys().filter(|cid| !seen.contains(*cid)) {
-        if let Some(commit) = inner.older_version(tagged)? {
-            versions.push((*tagged, commit));
+        match inner.older_version(tagged)? {
+            Some(commit) => versions.push((*tagged, commit)),
+            None => is_partial = true,
         }
     }
     versions
         .sort_by_key(|(cid, commit)| (*cid == dataset.head, commit.depth, commit.time_ms, *cid));
-    Ok(versions)
+    Ok((versions, is_partial))
 }
 
 fn commit_row(name: &Name, cid: &Cid, commit: &Commit) -> CommitRow {

@@ -34,6 +34,8 @@ use crate::lake::{Inner, View};
 
 /// How many pieces there may be before they are joined.
 const PIECES_MAX: usize = 64;
+/// So many rows that do not count are no reason to join them.
+const ROWS_DEAD_MIN: usize = 10_000;
 /// How many datasets are gathered at a time.
 const DATASETS_AT_ONCE: usize = 1_024;
 
@@ -107,6 +109,7 @@ impl Inner {
         let datasets = {
             let view = self.refresh()?;
             if index.seen == Some(view.last)
+                && !index.is_partial()
                 && let Some(published) = &index.published
             {
                 return Ok(Arc::clone(published));
@@ -160,7 +163,10 @@ impl Index {
             let piece = self.add_piece(tables);
             let mut new = Vec::new();
             for ((name, dataset), rows) in group.iter().zip(rows) {
-                let place = Place { piece, rows, mark: dataset.mark() };
+                let (rows, is_partial) = rows;
+                // What may come later is looked for each time: no dataset has this mark.
+                let mark = if is_partial { Vec::new() } else { dataset.mark() };
+                let place = Place { piece, rows, mark };
                 match self.place(name) {
                     Ok(at) => self.places[at].1 = place,
                     Err(_) => new.push((name.clone(), place)),
@@ -171,11 +177,26 @@ impl Index {
                 self.places.append(&mut new);
                 self.places.sort_by(|(a, _), (b, _)| a.cmp(b));
             }
-            if self.pieces.len() > PIECES_MAX {
+            if self.pieces.len() > PIECES_MAX || self.is_mostly_dead() {
                 self.join()?;
             }
         }
         Ok(())
+    }
+
+    /// Returns whether the rows of some dataset may change although nothing is said of it: a version
+    /// that it stands on is not here.
+    fn is_partial(&self) -> bool {
+        self.places.iter().any(|(_, place)| place.mark.is_empty())
+    }
+
+    /// Returns whether pieces have more rows that do not count than rows that do.
+    fn is_mostly_dead(&self) -> bool {
+        let commits = Table::Commits as usize;
+        let held: usize =
+            self.pieces.iter().map(|piece| piece.tables.of(Table::Commits).num_rows()).sum();
+        let live: usize = self.places.iter().map(|(_, place)| place.rows[commits].len()).sum();
+        held > 2 * live + ROWS_DEAD_MIN
     }
 
     /// Returns where the place of a dataset is, or would be.

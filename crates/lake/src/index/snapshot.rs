@@ -31,7 +31,8 @@ impl Inner {
         let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(seen) = index.seen else { return Ok(false) };
         let names = self.store.derived_names()?;
-        if newest(&names).is_some_and(|lsn| lsn >= seen.0) {
+        let is_there = |lsn: u64| lsn >= seen.0 && read(&self.store, &names, Lsn(lsn)).is_some();
+        if newest(&names).is_some_and(is_there) {
             return Ok(false);
         }
         index.join()?;
@@ -43,7 +44,10 @@ impl Inner {
             }
             written.push(self.write_rows(&stem(seen, MARKS), &marks(&index.places)?)?);
         }
-        for old in names.iter().filter(|name| lsn_in(name).is_some() && !written.contains(name)) {
+        let is_old = |name: &&String| {
+            lsn_in(name).is_some_and(|lsn| lsn <= seen.0) && !written.contains(*name)
+        };
+        for old in names.iter().filter(is_old) {
             self.store.remove_derived(old)?;
         }
         Ok(!written.is_empty())

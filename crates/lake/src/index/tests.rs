@@ -92,6 +92,27 @@ fn the_index_is_what_it_is_when_everything_is_made_anew() {
 }
 
 #[test]
+fn history_that_comes_later_is_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    let from = busy(folder.path());
+    let archive = |history: bool| {
+        let path = folder.path().join(format!("{history}.car"));
+        now(from.export("t", path.clone(), history, no_progress())).unwrap();
+        path
+    };
+    let other = tempfile::tempdir().unwrap();
+    let lake = open(other.path());
+    let versions = |lake: &Lake| find(lake, &["name = t"], true).len();
+    now(lake.import(archive(false), Some("t".to_owned()), no_progress())).unwrap();
+    assert_eq!(versions(&lake), 1);
+    assert!(lake.inner.snapshot_index().unwrap());
+    now(lake.import(archive(true), Some("t".to_owned()), no_progress())).unwrap();
+    assert_eq!(versions(&lake), 6);
+    check(&lake);
+    assert_eq!(versions(&open(other.path())), 6);
+}
+
+#[test]
 fn a_snapshot_is_taken_up_and_gone_on_from() {
     let folder = tempfile::tempdir().unwrap();
     let lake = busy(folder.path());

@@ -37,7 +37,7 @@ pub struct Job {
     pub attempt: u32,
     /// With what it is to be done.
     pub params: OperationParams,
-    /// Says when to end: the worker is to stop, or somebody else has the operation.
+    /// Says when to end: somebody else has the operation.
     pub stop: Stop,
     /// Who listens to how far it has come.
     pub progress: Progress,

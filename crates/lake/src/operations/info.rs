@@ -102,7 +102,7 @@ impl OperationInfo {
             queued_ms: operation.queued_ms,
             updated_ms: operation.updated_ms,
             completed_ms: is_done.then_some(operation.updated_ms),
-            due_ms: waits.then(|| operation.due_ms.max(operation.queued_ms)),
+            due_ms: waits.then(|| operation.ready_ms()),
             attempts: operation.attempts,
             attempts_max: operation.attempts_max,
             worker: lease.map(|lease| lease.worker.to_string()),

@@ -143,7 +143,9 @@ impl<'a> Worker<'a> {
     /// Queues what the schedule says, once in each of its spans.
     fn queue_scheduled(&mut self) -> Result<(), Error> {
         let inner = &self.lake.inner;
-        let due = inner.settings.schedule.due(now_ms());
+        let mut due = inner.settings.schedule.due(now_ms());
+        // What this worker does not run would wait for nobody.
+        due.retain(|(kind, _)| self.kinds.iter().any(|own| **own == **kind));
         if due != self.scheduled {
             let new = |(kind, key): &(&str, String)| {
                 Ok(NewOperation::new(kind, OperationParams::default())?.with_key(key)?)
@@ -228,8 +230,8 @@ impl<'a> Worker<'a> {
     fn prolonged<T>(&self, leased: &Leased, work: impl FnOnce(Job) -> T) -> T {
         let is_lost = Arc::new(AtomicBool::new(false));
         let stop = {
-            let (is_lost, stop) = (Arc::clone(&is_lost), self.request.stop.clone());
-            Stop::asking(Arc::new(move || is_lost.load(Ordering::SeqCst) || stop.is_stopped()))
+            let is_lost = Arc::clone(&is_lost);
+            Stop::asking(Arc::new(move || is_lost.load(Ordering::SeqCst)))
         };
         let job = Job {
             id: leased.operation.id,

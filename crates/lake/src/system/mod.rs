@@ -1,7 +1,7 @@
 //! What is known of the lake as tables of the schema `system`, and where each comes from.
 //!
 //! `objects` are those of the index, `wal` is the log, `figures` is what is counted, `chunks` makes
-//! rows while they are read. Each is what it is when a statement begins.
+//! rows while they are read. The tables of `chunks` are what they are when they are read.
 
 mod chunks;
 mod figures;

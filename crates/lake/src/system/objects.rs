@@ -101,7 +101,7 @@ pub(super) fn blocks(lake: &Lake) -> Resolved {
                 }
                 let Some(next) = packs.next() else { return Ok(None) };
                 rest = inner.store.blocks_of(&next)?.into_iter();
-                pack = next;
+                pack = next.file_name();
             }
         }))
     })

@@ -56,9 +56,7 @@ impl Inner {
         for copy in sealed {
             match self.last_moment(copy)? {
                 Some(last_ms) if last_ms < before_ms => self.store.remove_sealed(copy)?,
-                // Those behind it are newer.
-                Some(_) => break,
-                None => {}
+                _ => {}
             }
         }
         Ok(())
@@ -68,15 +66,16 @@ impl Inner {
     fn last_moment(&self, sealed: SealedLog) -> Result<Option<u64>, Error> {
         let Some(bytes) = self.store.read_sealed(sealed)? else { return Ok(None) };
         let mut last: Option<i64> = None;
-        for batch in DerivedReader::new(&sealed.to_string(), bytes, &schema())? {
+        let Ok(batches) = DerivedReader::new(&sealed.to_string(), bytes, &schema()) else {
+            return Ok(None);
+        };
+        for batch in batches {
             let batch = batch?;
             let moments = batch["updated_at"].as_primitive::<TimestampMillisecondType>();
             last = last.max(max(moments).filter(|_| moments.null_count() < moments.len()));
         }
-        if let Some(last) = last {
-            return Ok(u64::try_from(last).ok());
-        }
-        self.last_delta_moment(sealed)
+        let operation = last.and_then(|last| u64::try_from(last).ok());
+        Ok(operation.max(self.last_delta_moment(sealed)?))
     }
 
     /// Returns when the last change of the catalog was made that is among these records, where the

@@ -50,6 +50,8 @@ struct Reading {
     copy: Option<DerivedReader>,
     /// The log where there is no copy, as it is being read.
     cursor: Option<LogCursor>,
+    /// The last record that is to be read there.
+    reading_to: Lsn,
     /// The last record that was read.
     last: Lsn,
     /// The last record that the log had when this began.
@@ -58,9 +60,12 @@ struct Reading {
 
 impl Reading {
     fn begin(inner: &Inner) -> Result<Self, Error> {
-        let sealed = inner.store.sealed_logs()?.into();
         let end = inner.store.log_end()?;
-        Ok(Self { sealed, copy: None, cursor: None, last: Lsn(0), end })
+        // Copies of what this log does not have are of another.
+        let sealed = inner.store.sealed_logs()?.into_iter();
+        let sealed = sealed.filter(|copy| copy.last <= end).collect();
+        let (reading_to, last) = (Lsn(0), Lsn(0));
+        Ok(Self { sealed, copy: None, cursor: None, reading_to, last, end })
     }
 
     fn next(&mut self, inner: &Inner) -> Result<Option<RecordBatch>, Error> {
@@ -80,6 +85,9 @@ impl Reading {
                     return Ok(Some(rows(&records)?));
                 }
                 self.cursor = None;
+                if self.last < self.reading_to {
+                    return Ok(None);
+                }
             }
             let next = self.sealed.front().copied();
             match next {
@@ -97,6 +105,7 @@ impl Reading {
                     if self.last >= end {
                         return Ok(None);
                     }
+                    self.reading_to = end;
                     self.cursor = Some(inner.store.log_after(self.last, Some(end))?);
                 }
             }

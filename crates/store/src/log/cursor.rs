@@ -13,6 +13,9 @@ use super::{LogFolder, Lsn, Payload, corrupt};
 use crate::error::StoreError;
 use crate::queue::Event;
 
+/// Payloads of so many bytes are enough at a time.
+const BYTES_AT_ONCE: usize = 8 << 20;
+
 /// A record as it stands in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogRecord {
@@ -58,14 +61,14 @@ impl LogCursor {
         Self { folder, read: after.0, end: end.0, position: None }
     }
 
-    /// Reads up to `count` records; none at the end.
+    /// Reads up to `count` records, fewer where they are large; none at the end.
     ///
     /// # Errors
     /// `LogCorrupt` where a record is missing or cannot be read.
     pub fn next(&mut self, count: usize) -> Result<Vec<LogRecord>, StoreError> {
         let mut records = Vec::new();
         let mut looks = 1;
-        while records.len() < count && self.read < self.end {
+        while records.len() < count && self.read < self.end && bytes(&records) < BYTES_AT_ONCE {
             // A segment may be replaced while it is read.
             match self.read_on(count, &mut records) {
                 Err(error)
@@ -93,7 +96,8 @@ impl LogCursor {
         let known = self.position.filter(|position| position.segment == Some(name));
         let position = known.unwrap_or_else(|| Position::begin(name, header));
         let mut walk = Walk::new(&self.folder, name, file.as_ref(), position);
-        while records.len() < count && self.read < self.end {
+        let mut taken = bytes(records);
+        while records.len() < count && self.read < self.end && taken < BYTES_AT_ONCE {
             let at = walk.position.offset;
             let Step::Record(record) = walk.next()? else { break };
             if record.lsn <= self.read {
@@ -102,10 +106,15 @@ impl LogCursor {
             let read = LogRecord::new(&record);
             records.push(read.map_err(|undecoded| undecoded.at(record.lsn, &walk.path, at))?);
             self.read = record.lsn;
+            taken += record.payload.len();
         }
         self.position = Some(walk.position);
         if self.read < next { Err(gone()) } else { Ok(()) }
     }
+}
+
+fn bytes(records: &[LogRecord]) -> usize {
+    records.iter().map(|record| record.payload.len()).sum()
 }
 
 impl LogRecord {

@@ -347,6 +347,17 @@ impl Outcome {
         }
     }
 
+    /// Returns the same with texts that are very long cut.
+    pub(super) fn bounded(self) -> Self {
+        let cut = |failure: Failure| Failure::new(&failure.kind, &failure.message);
+        match self {
+            Self::Completed(result) => Self::Completed(result.bounded()),
+            Self::Retrying { failure, due_ms } => Self::Retrying { failure: cut(failure), due_ms },
+            Self::Failed(failure) => Self::Failed(cut(failure)),
+            Self::Dead(failure) => Self::Dead(cut(failure)),
+        }
+    }
+
     fn room(&self) -> usize {
         match self {
             Self::Completed(result) => result.destination.as_deref().map_or(0, str::len),

@@ -10,6 +10,7 @@ use cidlake_block::codec::{CodecError, dag_cbor};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::cbor::Scan;
 use crate::error::StoreError;
 use crate::log::Lsn;
 
@@ -111,6 +112,11 @@ impl Params {
             .map_err(|error| refuse(format!("its parameters have no form: {error}")))?;
         if bytes.first().is_none_or(|first| first >> 5 != 5) {
             return Err(refuse("its parameters are not a map of names to values".to_owned()));
+        }
+        // What is written must be read again: nesting has a bound there.
+        let mut scan = Scan(&bytes);
+        if scan.map_bytes().is_none() || !scan.is_at_end() {
+            return Err(refuse("its parameters are nested too deeply".to_owned()));
         }
         if bytes.len() > PARAMS_BYTES_MAX {
             let detail = format!(
@@ -273,6 +279,14 @@ pub struct Operation {
     pub result: Option<Box<OperationResult>>,
 }
 
+impl Operation {
+    /// Since when it may be tried, where it waits, in milliseconds since the Unix epoch.
+    #[must_use]
+    pub fn ready_ms(&self) -> u64 {
+        self.due_ms.max(self.queued_ms)
+    }
+}
+
 /// Returns the text, or as much of its beginning as is kept.
 pub(super) fn cut(text: &str) -> String {
     let mut end = text.len().min(TEXT_BYTES_MAX);
@@ -305,6 +319,26 @@ mod tests {
         let params = Params::of(&BTreeMap::from([("a", 1)])).unwrap();
         assert_eq!(params.read::<BTreeMap<String, u8>>().unwrap()["a"], 1);
         assert!(params.read::<BTreeMap<String, String>>().is_err());
+    }
+
+    #[test]
+    fn parameters_that_are_taken_can_be_read_however_deep_they_are() {
+        for depth in 1..130 {
+            let nested = (0..depth).fold(Nested::Number(0), |inner, _| Nested::List(vec![inner]));
+            let taken = Params::of(&BTreeMap::from([("a", nested)]));
+            let is_read = taken
+                .as_ref()
+                .is_ok_and(|params| Scan(&params.0).map_bytes() == Some(&params.0[..]));
+            assert_eq!(taken.is_ok(), is_read, "{depth}");
+            assert_eq!(taken.is_ok(), depth < 63, "{depth}");
+        }
+    }
+
+    #[derive(serde::Serialize)]
+    #[serde(untagged)]
+    enum Nested {
+        Number(u8),
+        List(Vec<Self>),
     }
 
     #[test]

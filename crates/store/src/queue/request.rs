@@ -124,7 +124,9 @@ pub(crate) struct Planner<'a> {
     operations: &'a Operations,
     /// The operations that this write changes.
     touched: BTreeSet<OperationId>,
-    /// Those of them that it drops.
+    /// Those whose leases it makes last longer. They may be settled all the same.
+    renewed: BTreeSet<OperationId>,
+    /// Those of `touched` that it drops.
     dropped: BTreeSet<OperationId>,
     /// The keys of those that it queues.
     keys: HashMap<Arc<str>, OperationId>,
@@ -147,8 +149,8 @@ impl Records {
 
 impl<'a> Planner<'a> {
     pub(crate) fn new(operations: &'a Operations) -> Self {
-        let (touched, dropped) = (BTreeSet::new(), BTreeSet::new());
-        Self { operations, touched, dropped, keys: HashMap::new() }
+        let (touched, renewed, dropped) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        Self { operations, touched, renewed, dropped, keys: HashMap::new() }
     }
 
     /// Answers a request whose first record will be the one after `last`.
@@ -173,6 +175,7 @@ impl<'a> Planner<'a> {
                     let (operation, lease, kind) = (*id, *token, Arc::clone(&held.kind));
                     let (at_ms, until_ms) = (*at_ms, *until_ms);
                     records.push(Event::Renewed { operation, at_ms, kind, lease, until_ms });
+                    self.renewed.insert(operation);
                     true
                 };
                 Reply::Renewed(leases.iter().map(renew).collect())
@@ -188,9 +191,10 @@ impl<'a> Planner<'a> {
                 Reply::Changed(self.change(*id, may, event, &mut records))
             }
             Request::Drop { id, at_ms } => {
+                let is_renewed = self.renewed.contains(id);
                 let may = |operation: &Operation| {
                     let lease = operation.lease.as_ref();
-                    lease.is_none_or(|lease| lease.until_ms <= *at_ms)
+                    lease.is_none_or(|lease| lease.until_ms <= *at_ms) && !is_renewed
                 };
                 let event = |kind| Event::Dropped { operation: *id, at_ms: *at_ms, kind };
                 let change = self.change(*id, may, event, &mut records);
@@ -233,13 +237,18 @@ impl<'a> Planner<'a> {
         let Settlement { id, token, outcome } = settlement;
         let Some(held) = self.held(*id, *token) else { return false };
         let is_last = held.attempts >= held.attempts_max;
-        let outcome = match outcome.clone() {
+        let outcome = match outcome.clone().bounded() {
             Outcome::Retrying { failure, .. } if is_last => Outcome::Dead(failure),
             outcome => outcome,
         };
         self.touched.insert(*id);
         records.push(settled(held, *token, at_ms, outcome));
         true
+    }
+
+    /// Returns whether nothing in this write speaks of an operation.
+    fn is_free(&self, id: OperationId) -> bool {
+        !self.touched.contains(&id) && !self.renewed.contains(&id)
     }
 
     /// Gives out what is due, and before it what somebody had and did not end.
@@ -249,15 +258,15 @@ impl<'a> Planner<'a> {
         let mut due: Vec<(bool, u64, &Operation)> = Vec::new();
         for kind in &wish.kinds {
             // What this write changes is passed over, so as many more may have to be looked at.
-            let most = wish.limit.saturating_add(self.touched.len());
+            let changed = self.touched.len() + self.renewed.len();
+            let most = wish.limit.saturating_add(changed);
             let abandoned = operations.abandoned(kind, at_ms).take(most);
             due.extend(abandoned.map(|operation| (false, operation.queued_ms, operation)));
             let waiting = operations.due(kind, at_ms).take(most);
-            due.extend(waiting.map(|operation| (true, operation.due_ms, operation)));
+            due.extend(waiting.map(|operation| (true, operation.ready_ms(), operation)));
         }
         // More may have to be given up than are looked at in one go.
-        let may =
-            |one: &Operation| one.attempts < one.attempts_max && !self.touched.contains(&one.id);
+        let may = |one: &Operation| one.attempts < one.attempts_max && self.is_free(one.id);
         due.retain(|(_, _, operation)| may(operation));
         due.sort_unstable_by_key(|(is_waiting, at, operation)| (*is_waiting, *at, operation.id));
         // A kind may have been named twice.
@@ -297,7 +306,7 @@ impl<'a> Planner<'a> {
             for operation in operations.abandoned(kind, at_ms).take(BURIED_MAX) {
                 let Some(lease) = &operation.lease else { continue };
                 let id = operation.id;
-                if operation.attempts < operation.attempts_max || self.touched.contains(&id) {
+                if operation.attempts < operation.attempts_max || !self.is_free(id) {
                     continue;
                 }
                 let message = format!(

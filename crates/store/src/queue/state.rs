@@ -17,7 +17,7 @@ pub(super) const COMPLETED_MAX: usize = 10_000;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Operations {
     all: BTreeMap<OperationId, Operation>,
-    /// Of each kind what waits, by when it is due.
+    /// Of each kind what waits, by since when it may be tried.
     waiting: BTreeMap<Arc<str>, BTreeSet<(u64, OperationId)>>,
     /// Of each kind what somebody is at, by when the lease ends.
     leased: BTreeMap<Arc<str>, BTreeSet<(u64, OperationId)>>,
@@ -105,7 +105,7 @@ impl Operations {
     ) -> Option<(&mut BTreeSet<(u64, OperationId)>, u64)> {
         let (lines, at) = match (operation.status, &operation.lease) {
             (OperationStatus::Pending | OperationStatus::Retrying, _) => {
-                (&mut self.waiting, operation.due_ms)
+                (&mut self.waiting, operation.ready_ms())
             }
             (OperationStatus::Processing, lease) => {
                 (&mut self.leased, lease.as_ref().map_or(0, |lease| lease.until_ms))
@@ -197,7 +197,7 @@ impl Operations {
     pub(crate) fn lag_ms(&self, now_ms: u64) -> Option<u64> {
         let first = self.waiting.values().filter_map(|line| line.first());
         let first = first.filter_map(|(_, id)| self.all.get(id));
-        first.filter_map(|next| now_ms.checked_sub(next.due_ms.max(next.queued_ms))).max()
+        first.filter_map(|next| now_ms.checked_sub(next.ready_ms())).max()
     }
 
     /// Returns how many leases are over and nobody took the operation up.

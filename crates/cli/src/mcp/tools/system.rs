@@ -164,7 +164,7 @@ pub(super) async fn wal(context: &Context) -> Result<Value, Error> {
         "records_behind": status.records_behind,
         "dirty": status.dirty,
         "total_operations": status.queue.queued_total,
-        "processing_active": status.queue.processing > 0,
+        "processing_active": status.queue.processing > status.queue.abandoned,
         "abandoned": status.queue.abandoned,
         "lag_ms": status.queue.lag_ms,
     });

@@ -193,6 +193,36 @@ fn of_one_write_the_first_has_it() {
 }
 
 #[test]
+fn what_is_renewed_is_not_given_to_another_in_the_same_write() {
+    let mut log = Log::default();
+    let id = log.enqueue(new().with_attempts_max(1)).id;
+    let own = log.lease(1, 10, 20).remove(0);
+    // The lease is over, and nobody has taken the operation up.
+    let renew = Request::Renew { leases: vec![(id, own.token)], until_ms: 90, at_ms: 25 };
+    let take = Request::Turn { settlements: Vec::new(), lease: Some(wish(1, 90)), at_ms: 25 };
+    let drop = Request::Drop { id, at_ms: 25 };
+    let replies = log.write(&[renew, take, drop]);
+    assert!(matches!(&replies[0], Reply::Renewed(renewed) if renewed == &[true]), "{replies:?}");
+    assert!(matches!(&replies[1], Reply::Turn { leased, .. } if leased.is_empty()), "{replies:?}");
+    assert!(matches!(replies[2], Reply::Changed(Change::NotNow(_))), "{replies:?}");
+    assert_eq!(log.status(id), OperationStatus::Processing);
+    assert!(log.settle(Settlement::completed(&own, OperationResult::default()), 26));
+}
+
+#[test]
+fn what_is_new_does_not_come_before_what_has_been_due_for_longer() {
+    let mut log = Log::default();
+    let late = log.enqueue(new().not_before(20)).id;
+    let Reply::Enqueued(fresh) = log.one(Request::Enqueue { operations: vec![new()], at_ms: 25 })
+    else {
+        panic!("no answer");
+    };
+    let given: Vec<OperationId> =
+        log.lease(9, 30, 40).iter().map(|leased| leased.operation.id).collect();
+    assert_eq!(given, [late, fresh[0].id]);
+}
+
+#[test]
 fn what_is_running_is_not_dropped_and_what_is_not_known_is_said_so() {
     let mut log = Log::default();
     let id = log.enqueue(new()).id;

@@ -41,11 +41,11 @@ impl QueueModel {
         let mut first: BTreeMap<&str, &Operation> = BTreeMap::new();
         for one in all().filter(|one| one.lease.is_none() && !one.status.is_over()) {
             let known = first.entry(&one.kind).or_insert(one);
-            if (one.due_ms, one.id) < (known.due_ms, known.id) {
+            if (one.ready_ms(), one.id) < (known.ready_ms(), known.id) {
                 *known = one;
             }
         }
-        let lag = |one: &Operation| now_ms.checked_sub(one.due_ms.max(one.queued_ms));
+        let lag = |one: &Operation| now_ms.checked_sub(one.ready_ms());
         QueueStats {
             pending: count(OperationStatus::Pending),
             processing: count(OperationStatus::Processing),
