@@ -236,6 +236,12 @@ impl Inner {
             {
                 draft.changes.push(view.catalog.set(name, *table));
             }
+            let is_known = draft.pins.is_empty() && draft.changes.is_empty();
+            if is_known && imported.new_bytes > 0 {
+                // Blocks came with it all the same, and are there once a record says so.
+                let named = |root: &Cid| (*root, view.pins.get(root).cloned().flatten());
+                draft.pins = roots.iter().map(named).collect();
+            }
             let nothing = draft.pins.is_empty() && draft.changes.is_empty();
             Ok(((), (!nothing).then_some(draft)))
         })?;
